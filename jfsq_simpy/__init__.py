@@ -1,0 +1,1 @@
+"""jfsq_simpy: does a job have to wait?"""

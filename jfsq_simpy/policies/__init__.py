@@ -1,0 +1,57 @@
+"""Dispatching policies by name: each is a query, a ranking and a tie rule.
+
+In    a name, a table ({name = "jsq_d", d = 2, ties = "index"}), or a Policy of the user's own
+Out   a Policy
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from jfsq_simpy.errors import ModelError
+from jfsq_simpy.policies.policy import AskAll, AskSample, Policy, Ties, nothing, shortest, shortest_then_fastest
+
+__all__ = ["POLICIES", "AskAll", "AskSample", "Policy", "as_policy"]
+
+
+def jfsq(ties: Ties = "uniform") -> Policy:
+    """Join the fastest shortest queue: shortest queue, among those the fastest, ties uniform. Section 2."""
+    return Policy("jfsq", shortest_then_fastest, ties=ties)
+
+
+def jsq(ties: Ties = "uniform") -> Policy:
+    """Join the shortest queue, blind to speed, ties uniform."""
+    return Policy("jsq", shortest, ties=ties)
+
+
+def random(ties: Ties = "uniform") -> Policy:
+    """A server uniformly at random, full or not: the product-form baseline."""
+    return Policy("random", nothing, ties=ties, full_last=False, messages="none")
+
+
+POLICIES: dict[str, Callable[..., Policy]] = {"jfsq": jfsq, "jsq": jsq, "random": random}
+
+
+def as_policy(spec: Policy | str | Mapping[str, Any]) -> Policy:
+    """A Policy from a name, a table with key `name`, or a Policy itself. Errors: ModelError.
+
+    >>> as_policy({"name": "jfsq", "ties": "index"}).ties
+    'index'
+    """
+    if isinstance(spec, Policy):
+        return spec
+    if isinstance(spec, str):
+        spec = {"name": spec}
+    if not isinstance(spec, Mapping) or "name" not in spec:
+        raise ModelError(f'policy must be a name, a table {{name = "...", ...}} or a Policy; it is {spec!r}.')
+    parameters = {k: v for k, v in spec.items() if k != "name"}
+    name = spec["name"]
+    if name not in POLICIES:
+        raise ModelError(f"policy: there is no policy {name!r}; known: {', '.join(POLICIES)}.")
+    try:
+        inspect.signature(POLICIES[name]).bind(**parameters)
+    except TypeError as error:
+        raise ModelError(f"policy: {name!r}: {error}.") from None
+    return POLICIES[name](**parameters)
