@@ -1,0 +1,45 @@
+# Everything here makes what it needs: a Python >= 3.11 with venv is enough.
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: help demo test check verify bench clean
+
+help:
+	@echo "make demo     the main question: does waiting vanish as the fleet grows? (results/ and one figure)"
+	@echo "make test     the tests"
+	@echo "make check    style, types, and the order of the rooms"
+	@echo "make verify   the slow statistical tests"
+	@echo "make bench    speed, beside peers"
+	@echo "make clean    remove the environment and caches (never results/)"
+
+# The environment is made again when the dependencies change, and only then.
+$(READY): setup.cfg pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed; $(PYTHON) is older. Name another: make PYTHON=python3.12 ..." >&2; exit 2; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[all]'
+	@touch $@
+
+demo: $(READY)
+	$(BIN)/jfsq run scenarios/zero_waiting.toml
+
+test: $(READY)
+	$(BIN)/python -m pytest -q -n auto
+
+check: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q tests/test_architecture.py
+
+verify: $(READY)
+	$(BIN)/python -m pytest -q -m verify
+
+bench: $(READY)
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
