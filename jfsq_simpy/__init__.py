@@ -1,1 +1,10 @@
-"""jfsq_simpy: does a job have to wait?"""
+"""jfsq_simpy: does a job have to wait?
+
+Zero-waiting load balancing with heterogeneous servers: a model to read (SimPy), engines to trust,
+exact answers, and the theory of Liu & Ying beside them.
+"""
+
+from jfsq_simpy import rates
+from jfsq_simpy.system import System
+
+__all__ = ["System", "rates"]

@@ -10,7 +10,7 @@ Cost  memory O(groups x places), never O(run length)
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -237,30 +237,42 @@ class Tally:
 
     def observe(self, observe: Observables, groups: Groups, levels: NDArray[np.integer[Any]]) -> None:
         """Count one snapshot: `levels` int array (n_groups, places + 1), servers by group and level."""
-        jobs_at = np.arange(levels.shape[1])
-        present = int((levels * jobs_at).sum())
-        idle = int(levels[:, 0].sum())
+        self.levels += levels
+        self.snapshots += 1
+        present = np.array([int((levels @ np.arange(levels.shape[1])).sum())])
+        among = [np.array([int(levels[groups.edges[:-1] < m, 0].sum())]) for m, _ in observe.idle_tails]
+        self.count_paths(observe, groups, present, np.array([int(levels[:, 0].sum())]), among)
+
+    def count_paths(
+        self, observe: Observables, groups: Groups, present: IntArray, idle: IntArray, idle_among: Sequence[IntArray]
+    ) -> None:
+        """Count the observables of consecutive snapshots.
+
+        `present`, `idle` : int arrays (n,), jobs present and idle servers; `idle_among` : one such array
+        for each of `observe.idle_tails`, idle servers among the m fastest.
+        """
         n_servers = int(groups.edges[-1])
         busy = n_servers - idle
         waiting = present - busy
-        self.levels += levels
-        self.snapshots += 1
+        if observe.path:
+            self.path = np.concatenate([self.path, present])
         if observe.joint:
-            row = int(np.searchsorted(observe.joint[0], waiting, side="right")) - 1
-            column = int(np.searchsorted(observe.joint[1], idle, side="right")) - 1
-            if 0 <= row < self.joint.shape[0] and 0 <= column < self.joint.shape[1]:
-                self.joint[row, column] += 1
+            row = np.searchsorted(observe.joint[0], waiting, side="right") - 1
+            column = np.searchsorted(observe.joint[1], idle, side="right") - 1
+            rows, columns = self.joint.shape
+            inside = (row >= 0) & (row < rows) & (column >= 0) & (column < columns)
+            np.add.at(self.joint, (row[inside], column[inside]), 1)
         for i, (a, c, t) in enumerate(observe.tails):
-            self.tails[i] += min(waiting - a, c - busy) >= t
-        for i, (m, t) in enumerate(observe.idle_tails):
-            inside = int(np.searchsorted(groups.edges, m, side="left"))
-            self.idle_tails[i] += int(levels[:inside, 0].sum()) >= t
+            self.tails[i] += np.count_nonzero(np.minimum(waiting - a, c - busy) >= t)
+        for i, ((_, t), among) in enumerate(zip(observe.idle_tails, idle_among, strict=True)):
+            self.idle_tails[i] += np.count_nonzero(among >= t)
         for i, (eta, r) in enumerate(observe.powers):
-            excess = max(present / n_servers - eta, 0.0)
-            power = 1.0
-            for _ in range(r):  # the same multiplications in every engine, so the same bits
+            excess = np.maximum(present / n_servers - eta, 0.0)
+            power = excess.copy()
+            for _ in range(r - 1):
                 power *= excess
-            self.powers[i] += power
+            # one after the other, as an engine adds them: the same bits in every engine
+            self.powers[i] = np.cumsum(np.concatenate([self.powers[i : i + 1], power]))[-1]
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Tally):

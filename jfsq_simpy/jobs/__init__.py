@@ -1,0 +1,1 @@
+"""The jobs view: every job followed from arrival to departure."""
