@@ -5,6 +5,7 @@ exact answers, and the theory of Liu & Ying beside them.
 """
 
 from jfsq_simpy import rates
+from jfsq_simpy.simulate import simulate
 from jfsq_simpy.system import System
 
-__all__ = ["System", "rates"]
+__all__ = ["System", "rates", "simulate"]

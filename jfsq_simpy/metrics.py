@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import optimize, special
 
-from jfsq_simpy.rates import FloatArray
+from jfsq_simpy.rates import FloatArray, IntArray
 from jfsq_simpy.system import System
 from jfsq_simpy.tally import TICKS, Groups, Tally
 
@@ -125,8 +125,7 @@ def idle_among(a: Averages, m: int) -> float:
     idle = a.levels[:, 0]
     if a.system.policy.ties == "index":
         return float(idle[a.groups.edges[1:] <= m].sum())
-    unit = np.where(a.groups.speed_class >= 0, a.groups.speed_class, -1 - np.arange(a.groups.n_groups))
-    _, unit = np.unique(unit, return_inverse=True)
+    unit = _class_units(a.groups)
     inside = np.clip(m - a.groups.edges[:-1], 0, a.groups.sizes)
     per_unit = np.bincount(unit, idle) * np.bincount(unit, inside) / np.bincount(unit, a.groups.sizes)
     return float(per_unit.sum())
@@ -217,14 +216,27 @@ def quantile(ccdf: Callable[[FloatArray], FloatArray], p: float) -> float:
 
 def found_level_distribution(a: Averages) -> FloatArray:
     """float array (places + 1,): what jobs find at their server; the last entry is the blocked share."""
-    return np.append(a.joins.sum(axis=0), a.blocked)
+    return np.asarray(np.append(a.joins.sum(axis=0), a.blocked))
 
 
 def queue_length_distribution(a: Averages) -> FloatArray:
     """float array (places + 1,): the share of servers holding 0 .. b jobs."""
-    return a.levels.sum(axis=0) / a.system.n_servers
+    return np.asarray(a.levels.sum(axis=0) / a.system.n_servers)
 
 
-def utilisation_by_group(a: Averages) -> FloatArray:
-    """float array (n_groups,): the share of time a server of each group is busy."""
-    return a.levels[:, 1:].sum(axis=1) / a.groups.sizes
+def utilisation_by_class(a: Averages) -> FloatArray:
+    """float array: the share of time a server of each speed is busy, one entry a row of `class_speeds`."""
+    unit = _class_units(a.groups)
+    busy = np.bincount(unit, a.levels[:, 1:].sum(axis=1))
+    return np.asarray(busy / np.bincount(unit, a.groups.sizes))
+
+
+def class_speeds(groups: Groups) -> FloatArray:
+    """float array: the speed of each speed class (of each group, where groups span several), fastest first."""
+    return groups.speeds[np.unique(_class_units(groups), return_index=True)[1]]
+
+
+def _class_units(groups: Groups) -> IntArray:
+    """int array (n_groups,): groups of one speed class share a number, counted from the fastest."""
+    new = np.concatenate([[True], (groups.speed_class[1:] != groups.speed_class[:-1]) | (groups.speed_class[1:] < 0)])
+    return np.cumsum(new) - 1

@@ -58,13 +58,13 @@ class Job:
     departure: float = math.nan
 
 
-class Arrival(simpy.Event):  # type: ignore[misc]
+class Arrival(simpy.Event):
     """Like a timeout, but after every departure of its instant."""
 
     def __init__(self, env: simpy.Environment, delay: float) -> None:
         super().__init__(env)
         self._ok, self._value = True, None
-        env.schedule(self, AFTER_DEPARTURES, delay)
+        env.schedule(self, AFTER_DEPARTURES, delay)  # type: ignore[arg-type]  # any int orders
 
 
 class Server:
@@ -90,7 +90,8 @@ class Dispatcher:
     """Routes each arriving job by the policy: for JFSQ a shortest queue, of these a fastest, ties uniform."""
 
     def __init__(self, env: simpy.Environment, system: System, servers: list[Server]) -> None:
-        self.env, self.policy, self.servers = env, system.policy, servers
+        self.env, self.policy = env, system.policy
+        self.servers: list[Server] = servers
         self.rates = system.rates.vector()
         # rank[q] orders a server's preference at queue length q; for JFSQ as (q, -mu_n) would
         by_class = system.policy.rank_table(system.rates, system.places).tolist()
@@ -183,6 +184,11 @@ def run(
     while recorder.waiting_for and model.env.peek() <= window.end + window.drain:
         model.env.step()
     return recorder.outcome()
+
+
+def supports(system: System) -> str | None:
+    """Why this engine cannot run a system; it runs every one."""
+    return None
 
 
 def _jobs(draws: JobDraws) -> Iterator[Job]:

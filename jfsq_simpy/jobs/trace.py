@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jfsq_simpy.errors import IdentityError
-from jfsq_simpy.jobs.records import COLUMN_TYPES, Columns
+from jfsq_simpy.jobs.counting import Columns
+from jfsq_simpy.jobs.records import COLUMN_TYPES
 from jfsq_simpy.rates import FloatArray
 from jfsq_simpy.system import System
 

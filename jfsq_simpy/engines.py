@@ -1,0 +1,159 @@
+"""The four engines: what each can run, which one to take, and how to run many replications.
+
+In    a System, what is wanted of the run, replication numbers
+Out   a choice of engine; Outcomes in the order of the numbers
+Rule  results depend on neither workers nor order: a replication is a function of (system, seed, number, window)
+Cost  replications run side by side: threads where the engine releases the GIL, processes where not
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from joblib import Parallel, delayed
+
+from jfsq_simpy.draws import Seed
+from jfsq_simpy.errors import PlanError
+from jfsq_simpy.jobs.records import Sink
+from jfsq_simpy.system import System
+from jfsq_simpy.tally import Observables, Outcome, Window
+
+Progress = Callable[[int, int], None]
+ABREAST = 256  # replications a lockstep worker advances together, at most
+
+
+@dataclass(frozen=True)
+class Engine:
+    """One engine's card."""
+
+    name: str
+    view: str  # "jobs" or "chain"
+    compiled: bool
+    module: str  # where its `run` is; imported when first used
+    runs: str  # what it can run, in words
+    speed: str  # arrivals per second and core, the order of magnitude
+    memory: str  # bytes a server
+
+    @property
+    def available(self) -> bool:
+        """Whether it can run here: compiled engines need Numba."""
+        return not self.compiled or importlib.util.find_spec("numba") is not None
+
+    def refuses(self, system: System, *, trace: bool) -> str | None:
+        """Why this engine cannot run the system, in one line; None if it can."""
+        if not self.available:
+            return f"engine {self.name} needs Numba, which is not installed (pip install 'jfsq_simpy[fast]')"
+        if self.view == "chain" and trace:
+            return "the chain view follows no single job, so it has no trace"
+        reason: str | None = self.load().supports(system)
+        return reason
+
+    def load(self) -> Any:
+        """The engine's module: `run`, `supports` and, if compiled, `compile_kernels`."""
+        return importlib.import_module(self.module)
+
+
+_JOBS = "any size law and arrivals; traces"
+_CHAIN = "exponential sizes, Poisson arrivals"
+ENGINES = {
+    e.name: e
+    for e in (
+        Engine("process", "jobs", False, "jfsq_simpy.jobs.process", f"{_JOBS}; any policy", "10^5", "about 1500"),
+        Engine("events", "jobs", True, "jfsq_simpy.jobs.events", _JOBS, "10^7", "about 60"),
+        Engine(
+            "lockstep", "chain", False, "jfsq_simpy.chain.lockstep", f"{_CHAIN}; replications abreast", "10^6", "2 a replication"
+        ),
+        Engine("chain", "chain", True, "jfsq_simpy.chain.jump", f"{_CHAIN}; 10^8 servers, 10^9 in classes", "5 x 10^7", "under 16"),
+    )
+}
+
+
+def choose(name: str, system: System, *, trace: bool) -> Engine:
+    """The engine asked for, or with "auto" the fastest that can run the system. Errors: PlanError.
+
+    Traces, sizes that are not exponential, arrivals that are not Poisson, and policies the chain cannot
+    hold go to the jobs view, all else to the chain view; the compiled one of the pair where Numba imports.
+    """
+    if name == "auto":
+        for candidate in ("chain", "lockstep", "events", "process"):
+            if ENGINES[candidate].refuses(system, trace=trace) is None:
+                return ENGINES[candidate]
+    if name not in ENGINES:
+        raise PlanError(f"engine = {name!r} is not one; known: auto, {', '.join(ENGINES)}.")
+    reason = ENGINES[name].refuses(system, trace=trace)
+    if reason is not None:
+        raise PlanError(f'engine = {name!r} cannot run this: {reason}; engine = "auto" takes one that can.')
+    return ENGINES[name]
+
+
+def compile_for(engine: Engine) -> float:
+    """Make sure the engine's kernels are compiled; seconds it took (0 for engines that need none)."""
+    if not engine.compiled:
+        return 0.0
+    return float(engine.load().compile_kernels())
+
+
+def run_replications(
+    engine: Engine,
+    system: System,
+    seed: Seed,
+    numbers: Sequence[int],
+    window: Window,
+    *,
+    observe: Observables,
+    start: str,
+    sinks: Sequence[Sink] | None = None,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> list[Outcome]:
+    """One Outcome a number, in their order. With sinks (one a number) they run one after another."""
+    tasks: list[Callable[[], list[Outcome]]]
+    workers = min(workers or os.cpu_count() or 1, len(numbers))
+    if engine.name == "lockstep":
+        share = min(-(-len(numbers) // workers), ABREAST)
+        chunks = [numbers[i : i + share] for i in range(0, len(numbers), share)]
+        tasks = [_lockstep(engine, system, seed, chunk, window, observe, start) for chunk in chunks]
+    else:
+        handed: Sequence[Sink | None] = sinks or [None] * len(numbers)
+        tasks = [_single(engine, system, seed, n, window, observe, start, s) for n, s in zip(numbers, handed, strict=True)]
+    results: list[Outcome] = []
+    for outcomes in _side_by_side(engine, tasks, 1 if sinks else workers):
+        results += outcomes
+        if progress:
+            progress(len(results), len(numbers))
+    return results
+
+
+def _single(
+    engine: Engine, system: System, seed: Seed, number: int, window: Window, observe: Observables, start: str, sink: Sink | None
+) -> Callable[[], list[Outcome]]:
+    def task() -> list[Outcome]:
+        to_sink = {"sink": sink} if engine.view == "jobs" else {}
+        return [engine.load().run(system, seed, number, window, observe=observe, start=start, **to_sink)]
+
+    return task
+
+
+def _lockstep(
+    engine: Engine, system: System, seed: Seed, numbers: Sequence[int], window: Window, observe: Observables, start: str
+) -> Callable[[], list[Outcome]]:
+    def task() -> list[Outcome]:
+        outcomes: list[Outcome] = engine.load().run(system, seed, numbers, window, observe=observe, start=start)
+        return outcomes
+
+    return task
+
+
+def _side_by_side(engine: Engine, tasks: Sequence[Callable[[], list[Outcome]]], workers: int) -> Iterable[list[Outcome]]:
+    if workers == 1 or len(tasks) == 1:
+        return (task() for task in tasks)
+    backend = "threading" if engine.compiled else "loky"
+    outcomes: Iterable[list[Outcome]] = Parallel(n_jobs=workers, backend=backend, return_as="generator")(
+        delayed(t)() for t in tasks
+    )
+    return outcomes

@@ -1,0 +1,216 @@
+"""A Run: what was simulated, and every question it can answer.
+
+In    outcomes of replications of one system
+Out   Estimates by metric name, distributions with intervals, tables
+Rule  everything is computed from tallies, so a Run read back from records answers like the first one
+Cost  nothing is computed before it is asked for
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from jfsq_simpy import metrics
+from jfsq_simpy.draws import Seed
+from jfsq_simpy.errors import PlanError
+from jfsq_simpy.estimate import Estimate, Sample, ccdf_of, estimate, jackknife, quantile_estimate
+from jfsq_simpy.rates import FloatArray
+from jfsq_simpy.system import System
+from jfsq_simpy.tally import NOTHING, Groups, Observables, Outcome, Tally, Window, groups_of, merged
+from jfsq_simpy.warmup import relaxation_time
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from jfsq_simpy.jobs.trace import Trace
+
+
+@dataclass
+class Run:
+    """Replications of one system, and what they say.
+
+    Every name in `metrics.METRICS` is an attribute: `run.waiting_probability` is an Estimate.
+    `tallies[r][b]` is batch b of the r-th replication; `replications` are their numbers; `jobs` counts
+    all arrivals simulated; `seconds` is wall time without compilation.
+    """
+
+    system: System
+    engine: str
+    seed: Seed
+    window: Window
+    replications: list[int]
+    tallies: list[list[Tally]]
+    jobs: int
+    seconds: float
+    observe: Observables = NOTHING
+    start: str = "empty"
+    level: float = 0.95
+    facts: dict[str, Any] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    precise: bool | None = None  # whether the precision asked for was reached
+    trace: Trace | None = None
+
+    @classmethod
+    def from_outcomes(cls, system: System, outcomes: Sequence[Outcome], *, warnings: list[str], **plan: Any) -> Run:
+        """From what an engine handed back, in the order of the replication numbers."""
+        run = cls(
+            system,
+            tallies=[o.tallies for o in outcomes],
+            jobs=sum(o.arrivals for o in outcomes),
+            facts=dict(outcomes[0].facts),
+            warnings=list(warnings),
+            **plan,
+        )
+        run.warnings += run._what_to_say()
+        return run
+
+    def extended(self, outcomes: Sequence[Outcome], numbers: Sequence[int], seconds: float) -> Run:
+        """The same run with further replications."""
+        return replace(
+            self,
+            replications=[*self.replications, *numbers],
+            tallies=[*self.tallies, *(o.tallies for o in outcomes)],
+            jobs=self.jobs + sum(o.arrivals for o in outcomes),
+            seconds=seconds,
+        )
+
+    # ---- numbers ----
+
+    @cached_property
+    def groups(self) -> Groups:
+        """How the tallies group servers."""
+        return groups_of(self.system, self.observe)
+
+    @property
+    def sample(self) -> Sample:
+        """The independent units the intervals rest on."""
+        single = len(self.tallies) == 1
+        units = self.tallies[0] if single else [merged(batches) for batches in self.tallies]
+        looks = max(1.0, len(self.tallies) * self.window.length / relaxation_time(self.system))
+        return Sample(self.system, self.groups, units, self.level, "batches" if single else "replications", looks)
+
+    def __getitem__(self, metric: str) -> Estimate:
+        return estimate(self.sample, metric)
+
+    def __getattr__(self, name: str) -> Estimate:
+        if name in metrics.METRICS:
+            return self[name]
+        raise AttributeError(f"a Run has no {name!r}; metrics: {', '.join(metrics.METRICS)}")
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *metrics.METRICS]
+
+    def estimates(self) -> dict[str, Estimate]:
+        """Every metric."""
+        sample = self.sample
+        return {name: estimate(sample, name) for name in metrics.METRICS}
+
+    def table(self) -> pd.DataFrame:
+        """Every metric, tidy: one row each, columns metric, value, low, high, level, n, method."""
+        import pandas as pd
+
+        return pd.DataFrame([{"metric": name, **vars(e)} for name, e in self.estimates().items()])
+
+    # ---- distributions ----
+
+    def wait_ccdf(self, times: ArrayLike, method: str = "auto") -> pd.DataFrame:
+        """P(W > t) of accepted jobs: columns t, value, low, high.
+
+        `method` "empirical" (jobs view: measured waits), "erlang" (exponential sizes: a job behind j
+        others waits Erlang(j, mu), mixed by what jobs found) or "auto" (what the engine's view gives).
+        """
+        return self._ccdf("wait", times, method)
+
+    def response_ccdf(self, times: ArrayLike, method: str = "auto") -> pd.DataFrame:
+        """P(T > t) of accepted jobs: columns t, value, low, high; `method` as in `wait_ccdf`."""
+        return self._ccdf("response", times, method)
+
+    def wait_quantiles(self, probabilities: ArrayLike, method: str = "auto") -> pd.DataFrame:
+        """Quantiles of the wait of accepted jobs: columns p, value, low, high."""
+        return self._quantiles("wait", probabilities, method)
+
+    def response_quantiles(self, probabilities: ArrayLike, method: str = "auto") -> pd.DataFrame:
+        """Quantiles of the response time of accepted jobs: columns p, value, low, high."""
+        return self._quantiles("response", probabilities, method)
+
+    def found_level_distribution(self) -> pd.DataFrame:
+        """What jobs find at their server: columns level, value, low, high; the last level is blocked."""
+        return self._distribution("level", np.arange(self.system.places + 1), metrics.found_level_distribution)
+
+    def queue_length_distribution(self) -> pd.DataFrame:
+        """The share of servers holding 0 .. b jobs: columns level, value, low, high."""
+        return self._distribution("level", np.arange(self.system.places + 1), metrics.queue_length_distribution)
+
+    def utilisation_by_class(self) -> pd.DataFrame:
+        """The share of time servers of each speed are busy: columns speed, value, low, high.
+
+        Above 4,096 speed classes, by group of adjacent speeds.
+        """
+        return self._distribution("speed", metrics.class_speeds(self.groups), metrics.utilisation_by_class)
+
+    def _method(self, method: str) -> str:
+        per_job = self.tallies[0][0].wait_bins is not None
+        if method == "auto":
+            return "empirical" if per_job else "erlang"
+        if method == "empirical" and not per_job:
+            raise PlanError('method = "empirical" needs measured waits: run with engine = "process" or "events".')
+        if method == "erlang" and not self.system.size.memoryless:
+            raise PlanError('method = "erlang" holds for exponential sizes only; use method = "empirical".')
+        if method not in ("empirical", "erlang"):
+            raise PlanError(f'method = {method!r} must be "auto", "empirical" or "erlang".')
+        return method
+
+    def _ccdf(self, which: str, times: ArrayLike, method: str) -> pd.DataFrame:
+        t = np.atleast_1d(np.asarray(times, dtype=np.float64))
+        tail = ccdf_of(self.sample, which, self._method(method))
+        return _with_intervals({"t": t}, *jackknife(self.sample, lambda tally: tail(tally, t)))
+
+    def _quantiles(self, which: str, probabilities: ArrayLike, method: str) -> pd.DataFrame:
+        import pandas as pd
+
+        p = np.atleast_1d(np.asarray(probabilities, dtype=np.float64))
+        if not np.all((p >= 0) & (p < 1)):
+            raise PlanError(f"probabilities = {p.tolist()} must lie in [0, 1).")
+        tail = ccdf_of(self.sample, which, self._method(method))
+        rows = [quantile_estimate(self.sample, float(x), tail) for x in p]
+        return pd.DataFrame(
+            {"p": p, "value": [e.value for e in rows], "low": [e.low for e in rows], "high": [e.high for e in rows]}
+        )
+
+    def _distribution(self, name: str, index: Any, formula: Callable[[metrics.Averages], FloatArray]) -> pd.DataFrame:
+        sample = self.sample
+        return _with_intervals({name: index}, *jackknife(sample, lambda tally: formula(sample.averages(tally))))
+
+    # ---- what to say ----
+
+    def _what_to_say(self) -> list[str]:
+        said = []
+        unfinished = sum(t.unfinished for batches in self.tallies for t in batches)
+        if unfinished:
+            drain = f"drain = {self.window.drain:g} time units"
+            said.append(f"{unfinished:,} jobs of the window had not left after {drain}; their waits are missing.")
+        if self.groups.spread:
+            said.append(
+                f"{self.system.rates.n_classes:,} speeds are tallied in {self.groups.n_groups:,} groups of adjacent ones; rates "
+                f"inside a group differ by at most {self.groups.spread:.2%}, and so do the times computed from them."
+            )
+        return said
+
+    def __repr__(self) -> str:
+        return (
+            f"Run({self.system!r}, engine={self.engine}, replications={len(self.replications)}, jobs={self.jobs:,}, "
+            f"p_W={self['waiting_probability'].value:.4g})"
+        )
+
+
+def _with_intervals(columns: dict[str, Any], value: Any, half: Any) -> pd.DataFrame:
+    import pandas as pd
+
+    low, high = np.clip(value - half, 0.0, 1.0), np.clip(value + half, 0.0, 1.0)
+    return pd.DataFrame({**columns, "value": value, "low": low, "high": high})
