@@ -1,0 +1,106 @@
+"""Running many tasks side by side, and stopping at once when asked to.
+
+In    tasks: functions without arguments, each for threads or for processes
+Out   their results, as they end
+Rule  results are used by number, never by order of arrival, so nothing depends on the number of workers.
+      After Ctrl-C the caller goes on at once: threads are daemons and worker processes are ended
+Cost  a thread costs nothing; a worker process about a second to start
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import signal
+import threading
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any
+
+from jfsq_simpy.errors import JfsqError
+
+Task = Callable[[], Any]
+
+
+class Crew:
+    """Workers that take tasks and hand results back; a context manager.
+
+    Compiled engines release the interpreter lock, so threads are enough for them; the others need
+    processes. With one worker everything runs in one thread.
+
+    >>> with Crew(2) as crew:
+    ...     for n in range(3):
+    ...         crew.submit(n, lambda n=n: n * n, processes=False)
+    ...     sorted(crew.next() for _ in range(3))
+    [(0, 0), (1, 1), (2, 4)]
+    """
+
+    def __init__(self, workers: int) -> None:
+        self.workers = workers
+        self.pending = 0
+        self._waiting: queue.SimpleQueue[tuple[Any, Task]] = queue.SimpleQueue()
+        self._done: queue.SimpleQueue[tuple[Any, Any, BaseException | None]] = queue.SimpleQueue()
+        self._threads: list[threading.Thread] = []
+        self._processes: Any = None
+
+    def submit(self, tag: Any, task: Task, *, processes: bool) -> None:
+        """Have a task done; `tag` comes back with its result."""
+        self.pending += 1
+        if processes and self.workers > 1:
+            self._pool().submit(task).add_done_callback(lambda future: self._finished(tag, future))
+            return
+        if len(self._threads) < self.workers:
+            self._threads.append(threading.Thread(target=self._work, daemon=True))
+            self._threads[-1].start()
+        self._waiting.put((tag, task))
+
+    def next(self) -> tuple[Any, Any]:
+        """The tag and result of the next task that ends; its exception is raised here."""
+        tag, result, error = self._done.get()
+        self.pending -= 1
+        if error is not None:
+            raise error
+        return tag, result
+
+    def __enter__(self) -> Crew:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._processes is not None:
+            with contextlib.suppress(Exception):
+                self._processes.shutdown(wait=kind is None, kill_workers=kind is not None)
+
+    def _work(self) -> None:
+        while True:
+            tag, task = self._waiting.get()
+            try:
+                self._done.put((tag, task(), None))
+            except BaseException as error:
+                self._done.put((tag, None, error))
+
+    def _pool(self) -> Any:
+        if self._processes is None:
+            # loky starts clean interpreters that need no `if __name__ == "__main__"` in the caller's script,
+            # and carries functions of the user's own
+            from joblib.externals.loky import ProcessPoolExecutor
+
+            self._processes = ProcessPoolExecutor(self.workers, initializer=_leave_signals_to_the_parent)
+        return self._processes
+
+    def _finished(self, tag: Any, future: Any) -> None:
+        if future.cancelled():
+            return
+        error = future.exception()
+        if error is not None and type(error).__name__ == "TerminatedWorkerError":
+            error = JfsqError("a worker process was ended from outside, perhaps for lack of memory; try fewer --workers.")
+        self._done.put((tag, None if error else future.result(), error))
+
+
+def available_cores() -> int:
+    """Cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _leave_signals_to_the_parent() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

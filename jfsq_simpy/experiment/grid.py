@@ -1,0 +1,247 @@
+"""Running a grid: what is missing, side by side, kept as it ends.
+
+In    points, a ledger (or none), how many workers
+Out   Results
+Rule  a warm-up is chosen once a point, before its first replication, and kept; whatever runs here gives
+      the bits that `simulate` gives for the same system, plan, seed and number
+Cost  that of the replications; a finished grid costs reading its records
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from jfsq_simpy import engines
+from jfsq_simpy.engines import Engine
+from jfsq_simpy.errors import PlanError
+from jfsq_simpy.experiment.executors import Crew, available_cores
+from jfsq_simpy.experiment.ledger import Ledger
+from jfsq_simpy.experiment.plan import Plan, Point
+from jfsq_simpy.experiment.record import SCHEMA, Record, encoded, fleet_digest, key_of, plain_window, versions
+from jfsq_simpy.experiment.results import PointResult, Results, plain, run_of
+from jfsq_simpy.simulate import warmup_for
+from jfsq_simpy.tally import NOTHING, Outcome, Window
+from jfsq_simpy.warmup import WarmupChoice
+
+ABREAST = 64  # replications a lockstep task advances together
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far an experiment is: replications done of those wanted, and the jobs simulated by this call."""
+
+    done: int
+    total: int
+    jobs: int
+    seconds: float
+
+
+def run(
+    points: Sequence[Point],
+    *,
+    ledger: Ledger | None = None,
+    workers: int | None = None,
+    progress: Callable[[Progress], None] | None = None,
+) -> Results:
+    """Run every replication of every point that the ledger does not have yet, and estimate.
+
+    Parameters
+    ----------
+    workers : how many replications run side by side (default: all cores); results do not depend on it
+    progress : called after every replication
+
+    Errors: PlanError before anything runs; KeyboardInterrupt leaves what is done in the ledger.
+    """
+    began = time.perf_counter()
+    works = [Work(point, ledger) for point in points]
+    if ledger is not None:
+        ledger.open([(w.key, w.point) for w in works])
+    for engine in {w.engine for w in works if w.wanted()}:
+        engines.compile_for(engine)
+
+    def tell() -> None:
+        if progress is not None:
+            done, wanted = sum(len(w.records) for w in works), sum(w.total for w in works)
+            progress(Progress(done, wanted, sum(w.jobs for w in works), time.perf_counter() - began))
+
+    tell()
+    with Crew(workers or available_cores()) as crew:
+        for work in works:
+            work.go_on(crew)
+        while crew.pending:
+            work, result = crew.next()
+            work.take(result, ledger)
+            work.go_on(crew)
+            tell()
+    if ledger is not None:
+        ledger.list_points([(w.key, w.point) for w in works])
+    notes = list(ledger.notes) if ledger is not None else []
+    directory = ledger.directory if ledger is not None else None
+    return Results([w.result() for w in works], ledger.origin() if ledger is not None else {}, directory, notes)
+
+
+class Work:
+    """One point on its way: first the warm-up, then replications, then more of them while a precision is not reached."""
+
+    def __init__(self, point: Point, ledger: Ledger | None) -> None:
+        plan = point.plan
+        self.point, self.ledger = point, ledger
+        self.engine: Engine = engines.choose(plan.engine, point.system, trace=False)
+        self.key = key_of(point, self.engine.view)
+        self.warmup = WarmupChoice(float(plan.warmup), 0, 0.0) if plan.warmup != "auto" else None
+        self.records: dict[int, Record] = {}
+        if ledger is not None:
+            self.warmup = self.warmup or ledger.warmup(self.key)
+            self.records = {n: r for n, r in ledger.records(self.key).items() if n in plan.replications}
+        self.under_way: set[int] = set()
+        self.choosing = False
+        self.jobs = 0
+        self.began = time.perf_counter()
+        self.precise: bool | None = None
+        plan.window(point.system, 0.0)  # a window that cannot be is said before anything runs
+
+    @property
+    def total(self) -> int:
+        return len(self.point.plan.replications)
+
+    def wanted(self) -> list[int]:
+        """Replications neither kept nor under way."""
+        return [n for n in self.point.plan.replications if n not in self.records and n not in self.under_way]
+
+    def go_on(self, crew: Crew) -> None:
+        """Hand out what can be done now."""
+        if not self.wanted() and not self.under_way:
+            self._ask_for_more()
+        numbers = self.wanted()
+        if not numbers or self.choosing:
+            return
+        system, plan = self.point.system, self.point.plan
+        apart = not self.engine.compiled
+        if self.warmup is None:
+            self.choosing = True
+            length = plan.length(system)
+            choose = partial(warmup_for, system, length, engine=self.engine.name, rng=plan.seed, start=plan.start)
+            crew.submit(self, choose, processes=apart)
+            return
+        window = plan.window(system, self.warmup.time)
+        share = min(-(-len(numbers) // crew.workers), ABREAST) if self.engine.name == "lockstep" else 1
+        for i in range(0, len(numbers), share):
+            chunk = numbers[i : i + share]
+            self.under_way.update(chunk)
+            crew.submit(self, partial(replicate, self.engine, self.point, chunk, window), processes=apart)
+
+    def take(self, result: Any, ledger: Ledger | None) -> None:
+        """Take in what a task brought back, and keep it."""
+        if isinstance(result, WarmupChoice):
+            self.warmup, self.choosing = result, False
+            if ledger is not None:
+                ledger.keep_warmup(self.key, result)
+            return
+        for measured in result:
+            record = self._record(measured)
+            self.records[record.replication] = record
+            self.under_way.discard(record.replication)
+            self.jobs += record.jobs
+            if ledger is not None:
+                ledger.keep(record)
+
+    def result(self) -> PointResult:
+        """The point's Run."""
+        run = run_of(self.point, list(self.records.values()), self.precise)
+        if self.warmup is not None and self.warmup.warning:
+            run.warnings.insert(0, self.warmup.warning)
+        if self.precise is False:
+            run.warnings.append(self._short_of())
+        return PointResult(self.point, run)
+
+    def _ask_for_more(self) -> None:
+        goal, plan = self.point.plan.precision, self.point.plan
+        if goal is None or self.precise is not None:
+            return
+        estimate = run_of(self.point, list(self.records.values()))[goal.metric]
+        if estimate.half_width <= goal.relative * abs(estimate.value):
+            self.precise = True
+            return
+        n, spent = self.total, time.perf_counter() - self.began
+        # the width falls like 1/sqrt(n); at most twice as many at a time, since it is itself an estimate
+        factor = (estimate.half_width / (goal.relative * abs(estimate.value))) ** 2 if estimate.value else 2.0
+        more = max(1, math.ceil(n * min(factor - 1.0, 1.0))) if math.isfinite(factor) else n
+        affordable = math.floor((goal.max_seconds - spent) / max(spent / n, 1e-9))
+        if affordable < 1:
+            self.precise = False
+            return
+        first = max(plan.replications) + 1
+        numbers = (*plan.replications, *range(first, first + min(more, affordable)))
+        self.point = replace(self.point, plan=plan.numbered(numbers))
+
+    def _short_of(self) -> str:
+        goal = self.point.plan.precision
+        assert goal is not None
+        estimate = run_of(self.point, list(self.records.values()))[goal.metric]
+        return (
+            f"{goal.metric} = {estimate.value:.4g} is known to +-{estimate.half_width:.3g}, not to {goal.relative:g} of its value, "
+            f"after {goal.max_seconds:g} s; give more time (run.precision.max_seconds) or a coarser goal (relative)."
+        )
+
+    def _record(self, measured: Measured) -> Record:
+        point, system = self.point, self.point.system
+        return Record(
+            schema=SCHEMA,
+            key=self.key,
+            replication=measured.replication,
+            point=plain(point.labels),
+            scenario=plain(self.ledger.origin()) if self.ledger is not None else {},
+            system={**plain(system.describe()), "fleet_sha256": fleet_digest(system)},
+            table=plain(point.table),
+            plan=plain(point.plan.describe()),
+            seed=plain(point.plan.seed.describe()),
+            engine={"name": self.engine.name, "view": self.engine.view, **plain(measured.outcome.facts)},
+            window=plain_window(measured.window),
+            versions=versions(),
+            started=measured.started,
+            seconds=measured.seconds,
+            jobs=measured.outcome.arrivals,
+            tallies=[encoded(t) for t in measured.outcome.tallies],
+        )
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One replication, as a worker hands it back."""
+
+    replication: int
+    outcome: Outcome
+    window: Window
+    started: str
+    seconds: float
+
+
+def replicate(engine: Engine, point: Point, numbers: Sequence[int], window: Window) -> list[Measured]:
+    """Run some replications of a point, here and now; lockstep takes them together, the rest come singly."""
+    plan: Plan = point.plan
+    started, before = datetime.now(UTC).isoformat(timespec="seconds"), time.perf_counter()
+    outcomes = engines.run_replications(
+        engine, point.system, plan.seed, list(numbers), window, observe=NOTHING, start=plan.start, workers=1
+    )
+    seconds = (time.perf_counter() - before) / len(numbers)
+    return [Measured(n, o, window, started, seconds) for n, o in zip(numbers, outcomes, strict=True)]
+
+
+def expected(points: Sequence[Point]) -> float:
+    """Jobs all replications of a grid measure together, warm-ups not counted; precision may ask for more."""
+    return sum(p.plan.expected_jobs(p.system) * len(p.plan.replications) for p in points)
+
+
+def check(points: Sequence[Point]) -> None:
+    """Whether every point's engine can run it. Errors: PlanError, naming the point."""
+    for point in points:
+        try:
+            engines.choose(point.plan.engine, point.system, trace=False)
+        except PlanError as error:
+            raise PlanError(f"{error} ({point})") from None

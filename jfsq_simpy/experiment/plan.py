@@ -1,0 +1,110 @@
+"""What to run: a plan for one system, and the points of a grid.
+
+In    lengths, replications, a seed, an engine: from a scenario file or from code
+Out   Plan, Point: frozen, checked, every default filled in
+Rule  a plan says when to stop in one way only: jobs or horizon for the length of a replication, with
+      precision for their number; without any, replications of 100,000 jobs
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from jfsq_simpy.draws import Seed
+from jfsq_simpy.errors import PlanError
+from jfsq_simpy.metrics import METRICS
+from jfsq_simpy.simulate import BATCHES
+from jfsq_simpy.system import System
+from jfsq_simpy.tally import Window
+
+DEFAULT_JOBS = 100_000  # a replication's length when a plan names none
+
+
+@dataclass(frozen=True)
+class Precision:
+    """Add replications until `metric` is known to `relative` (half width over value), or `max_seconds` have passed."""
+
+    metric: str = "waiting_probability"
+    relative: float = 0.05
+    max_seconds: float = 600.0
+
+    def __post_init__(self) -> None:
+        if self.metric not in METRICS:
+            raise PlanError(f"precision.metric = {self.metric!r} is not a metric; known: {', '.join(METRICS)}.")
+        if not 0 < self.relative < math.inf:
+            raise PlanError(f"precision.relative = {self.relative} must be above 0: half width of the interval over the value.")
+        if not 0 < self.max_seconds < math.inf:
+            raise PlanError(f"precision.max_seconds = {self.max_seconds} must be a finite time above 0.")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How to run one system. `replications` lists their numbers; 0, 1, ..., 9 unless said otherwise.
+
+    >>> Plan(jobs=1000, replications=(99,)).replications
+    (99,)
+    """
+
+    jobs: int | None = None
+    horizon: float | None = None
+    precision: Precision | None = None
+    engine: str = "auto"
+    warmup: float | Literal["auto"] = "auto"
+    replications: tuple[int, ...] = tuple(range(10))
+    seed: Seed = field(default_factory=lambda: Seed.of(0))
+    start: Literal["empty", "busy"] = "empty"
+    batches: int | None = None  # 32 for a single replication, whose batches are then the units; else 1
+    drain: float = math.inf
+    level: float = 0.95
+
+    def __post_init__(self) -> None:
+        if self.jobs is not None and self.horizon is not None:
+            raise PlanError("jobs and horizon are both given, but each fixes a replication's length; give one.")
+        if self.jobs is None and self.horizon is None:
+            object.__setattr__(self, "jobs", DEFAULT_JOBS)
+        if self.batches is None:
+            object.__setattr__(self, "batches", BATCHES if len(self.replications) == 1 else 1)
+        if not self.replications or min(self.replications) < 0 or len(set(self.replications)) < len(self.replications):
+            raise PlanError(f"replications = {list(self.replications)} must be different numbers, each 0 or more.")
+
+    def length(self, system: System) -> float:
+        """How long a replication measures, in time units."""
+        return self.horizon if self.horizon is not None else (self.jobs or 0) / system.arrival_rate
+
+    def expected_jobs(self, system: System) -> float:
+        """Jobs a replication measures, on average; the warm-up comes on top."""
+        return self.length(system) * system.arrival_rate
+
+    def window(self, system: System, warmup: float) -> Window:
+        """The window of a replication once the warm-up is known."""
+        return Window(warmup, self.length(system), self.batches or 1, self.drain)
+
+    def numbered(self, replications: tuple[int, ...]) -> Plan:
+        """The same plan for other replications."""
+        return replace(self, replications=replications)
+
+    def describe(self) -> dict[str, Any]:
+        """Everything a single replication's numbers depend on, beside system, seed and engine view."""
+        drain = None if math.isinf(self.drain) else self.drain
+        length = {"jobs": self.jobs} if self.horizon is None else {"horizon": self.horizon}
+        return {**length, "warmup": self.warmup, "start": self.start, "batches": self.batches, "drain": drain}
+
+
+@dataclass(frozen=True)
+class Point:
+    """One system of a grid, and how to run it.
+
+    `labels` are the swept keys with this point's values; `table` is what the system was made from, as
+    plain data, kept in records so that they can be read without the scenario.
+    """
+
+    labels: Mapping[str, Any]
+    system: System
+    plan: Plan
+    table: Mapping[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return ", ".join(f"{k} = {v}" for k, v in self.labels.items()) or "the system"
