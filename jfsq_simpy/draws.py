@@ -123,7 +123,7 @@ class JobDraws:
 
     def initial_sizes(self, n: int) -> FloatArray:
         """Sizes of the jobs present at time 0 (ids -1, -2, ...), float array (n,)."""
-        size = self.system.size
+        size = self.system.size.initial  # a record of later jobs has nothing to say of these
         state, blocks = size.start(), []
         for j in range(-(-n // BLOCK)):
             block, state = self._law_block(size, Purpose.INITIAL, j, state)

@@ -19,7 +19,7 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from jfsq_simpy.errors import ModelError
-from jfsq_simpy.laws import Law, as_law
+from jfsq_simpy.laws import Law, as_law, check_pair
 from jfsq_simpy.policies import Policy, as_policy
 from jfsq_simpy.rates import CriticalIndex, Rates, as_rates
 
@@ -75,6 +75,7 @@ class System:
         put(self, "policy", as_policy(policy))
         put(self, "size", as_law(size, "size"))
         put(self, "arrivals", as_law(arrivals, "arrivals"))
+        check_pair(self.size, self.arrivals)
         query = self.policy.query
         if self.policy.samples > self.n_servers and not getattr(query, "replace", True):
             raise ModelError(

@@ -67,6 +67,16 @@ class FromScipy(Law):
     def draw(self, rng: np.random.Generator, n: int) -> FloatArray:
         return np.asarray(self._frozen.rvs(size=n, random_state=rng), dtype=np.float64) / self._factor
 
+    def __eq__(self, other: object) -> bool:
+        # histograms and distributions of one's own may share name and parameters; their moments tell them apart
+        return super().__eq__(other) and isinstance(other, FromScipy) and self._moments == other._moments
+
+    __hash__ = Law.__hash__
+
+    @property
+    def _moments(self) -> tuple[float, float]:
+        return self._factor, self.variance
+
 
 def _frozen_by_name(name: str, parameters: Mapping[str, float]) -> Any:
     from scipy import stats  # a second to import, so only where it is asked for
@@ -99,10 +109,12 @@ def _checked_mean(frozen: Any) -> float:
         mean, low = np.asarray(frozen.mean()), np.asarray(frozen.support()[0])
     if mean.ndim or low.ndim:
         raise ModelError(f"{said} holds arrays of parameters, so it is many distributions; give one.")
+    if not np.isfinite(mean):
+        raise ModelError(f"{said} has mean {mean}, so it cannot be rescaled to mean 1; check its parameters, or cut off its tail.")
     if not low >= 0:
         raise ModelError(f"{said} can be negative (its values start at {low}), and sizes and gaps cannot; shift or truncate it.")
-    if not 0 < mean < math.inf:
-        raise ModelError(f"{said} has mean {mean}; to be rescaled to mean 1 it must be finite and above 0.")
+    if mean == 0:
+        raise ModelError(f"{said} is always 0, so it cannot be rescaled to mean 1.")
     return rescaled(float(mean))
 
 
