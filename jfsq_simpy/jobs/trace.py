@@ -1,27 +1,156 @@
-"""The trace: one row a job, as columns.
+"""The trace: one row a job, in memory or in a file, and the sinks engines write it to.
 
 In    blocks of columns from an engine
-Out   a Trace: numbers for every job, a DataFrame on demand, and `check()`
+Out   a Trace: any column, a DataFrame on demand, `check()`; `open_sink` for whoever runs an engine
 Rule  a wait is start - arrival of one job, never a response minus a mean
-Cost  56 bytes a job in memory
+Cost  56 bytes a job in memory, about 45 on disk; a file is read in pieces
 """
 
 from __future__ import annotations
 
+import signal
+import threading
+from collections.abc import Iterator, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from jfsq_simpy.errors import IdentityError
+from jfsq_simpy.draws import Seed
+from jfsq_simpy.errors import PlanError
 from jfsq_simpy.jobs.counting import Columns
-from jfsq_simpy.jobs.records import COLUMN_TYPES
+from jfsq_simpy.jobs.records import COLUMN_TYPES, Sink
+from jfsq_simpy.jobs.trace_check import check_rows
+from jfsq_simpy.jobs.trace_rows import BLOCK_ROWS, REPLICATION, TRACE_TYPES, MemoryRows, Rows, TraceFacts, column
 from jfsq_simpy.rates import FloatArray
 from jfsq_simpy.system import System
+from jfsq_simpy.tally import Window
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+class Trace:
+    """What happened to every job of a run, in the order of arrival.
+
+    Columns: job (ids from 0; -1, -2, ... were present at time 0), arrival, server (0 the fastest; -1:
+    blocked), speed (its rate; nan: blocked), level (jobs found at the server), blocked, start, departure
+    (nan: blocked, or not yet when the run ended), wait, response, size, finished; with several
+    replications `replication` before them all. Times in the system's unit of time.
+
+    >>> from jfsq_simpy import System, simulate
+    >>> system = System(rates=[1.5, 0.5], load=0.9, places=3)
+    >>> trace = simulate(system, horizon=50, warmup=0, engine="process", trace=True, rng=7).trace
+    >>> trace.check()
+    >>> bool((trace.wait[trace.finished] >= 0).all())
+    True
+    """
+
+    def __init__(self, about: System | TraceFacts, rows: Columns | Rows) -> None:
+        self.facts = about if isinstance(about, TraceFacts) else TraceFacts.of(about)
+        if isinstance(rows, dict):
+            rows = MemoryRows(rows, about.rates.vector() if isinstance(about, System) else None)
+        self.rows: Rows = rows
+        self._columns: Columns = {}
+
+    @classmethod
+    def read(cls, path: str | Path) -> Trace:
+        """A trace written before; only its metadata is read now. Errors: DataError, one line."""
+        from jfsq_simpy.jobs.trace_file import FileRows
+
+        rows = FileRows(path)
+        return cls(rows.facts, rows)
+
+    # ---- rows and columns ----
+
+    def __len__(self) -> int:
+        return self.rows.n_rows
+
+    def __repr__(self) -> str:
+        f = self.facts
+        return f"Trace({len(self)} jobs, N={f.n_servers}, places={f.places}, replications={len(f.replications)})"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns there are."""
+        return self.rows.names
+
+    def blocks(self, *names: str) -> Iterator[Columns]:
+        """The named columns (all, if none is named) a bounded number of rows at a time, for traces beyond memory."""
+        self._known(names)
+        return self.rows.blocks(names or self.names)
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        """One column in full, array (len(trace),)."""
+        self._known([name])
+        if name not in self._columns:
+            parts = [block[name] for block in self.rows.blocks([name])]
+            self._columns[name] = np.concatenate(parts) if parts else np.empty(0, TRACE_TYPES.get(name, np.int64))
+        return self._columns[name]
+
+    def _known(self, names: Sequence[str]) -> None:
+        for name in names:
+            if name not in self.names:
+                raise PlanError(f"trace: there is no column {name!r}; there are {', '.join(self.names)}.")
+
+    @property
+    def arrival(self) -> FloatArray:
+        return self["arrival"]
+
+    @property
+    def blocked(self) -> NDArray[np.bool_]:
+        return self["blocked"]
+
+    @property
+    def finished(self) -> NDArray[np.bool_]:
+        """Whether the job had left when the run ended; False for blocked ones."""
+        return self["finished"]
+
+    @property
+    def wait(self) -> FloatArray:
+        return self["wait"]
+
+    @property
+    def response(self) -> FloatArray:
+        return self["response"]
+
+    @property
+    def speed(self) -> FloatArray:
+        """Rate of the server that took the job; nan if blocked."""
+        return self["speed"]
+
+    @cached_property
+    def columns(self) -> Columns:
+        """The columns an engine writes (the others follow from them), in full."""
+        return {name: self[name] for name in ((REPLICATION,) if REPLICATION in self.names else ()) + tuple(COLUMN_TYPES)}
+
+    # ---- elsewhere ----
+
+    def to_pandas(self) -> pd.DataFrame:
+        """A DataFrame, one row a job: about 90 bytes a job."""
+        import pandas as pd
+
+        return pd.DataFrame({name: self[name] for name in self.names})
+
+    def to_parquet(self, path: str | Path) -> Trace:
+        """Write to a Parquet file, and hand back the trace that reads it. Errors: DataError."""
+        with Recording(self.facts, _parquet(path, self.facts)) as recording:
+            for block in self.rows.blocks(self.names):
+                recording.write(block)
+            return recording.commit()
+
+    def check(self) -> None:
+        """Raise IdentityError at the first job that breaks a rule of the model; see `trace_check.check_rows`.
+
+        O(n log n), memory O(jobs present + servers) beside a block of rows.
+        """
+        check_rows(self.facts, self.rows)
+
+
+# ---- sinks ---------------------------------------------------------------------------------------------------
 
 
 class MemorySink:
@@ -37,112 +166,133 @@ class MemorySink:
         """All rows so far, as one array a column."""
         if not self.blocks:
             return {name: np.empty(0, kind) for name, kind in COLUMN_TYPES.items()}
-        return {name: np.concatenate([b[name] for b in self.blocks]) for name in COLUMN_TYPES}
+        return {name: np.concatenate([b[name] for b in self.blocks]) for name in self.blocks[0]}
 
 
-class Trace:
-    """What happened to every job of one replication, in the order of arrival.
+class Store(Protocol):
+    """Where a Recording puts rows."""
 
-    Columns: job (ids from 0; -1, -2, ... were present at time 0), arrival, server (-1: blocked),
-    level (jobs found at the server), start, departure (nan: blocked, or not yet when the run ended),
-    size; derived: blocked, finished, speed, wait, response. Times in the system's time unit.
+    def write(self, columns: Columns) -> None:
+        """Take the next rows."""
+
+    def commit(self) -> Rows:
+        """All rows, complete."""
+
+    def discard(self) -> None:
+        """Leave nothing behind."""
+
+
+class MemoryStore(MemorySink):
+    """A MemorySink that knows the servers' rates, and so can hand out rows."""
+
+    def __init__(self, facts: TraceFacts, speeds: FloatArray) -> None:
+        super().__init__()
+        self.facts, self.speeds = facts, speeds
+
+    def commit(self) -> Rows:
+        columns = self.columns()
+        if len(self.facts.replications) > 1:
+            columns.setdefault(REPLICATION, np.empty(0, np.int64))
+        self.blocks = []
+        return MemoryRows(columns, self.speeds)
+
+    def discard(self) -> None:
+        self.blocks = []
+
+
+class Recording:
+    """A trace in the making: a context manager that leaves nothing behind unless `commit` was reached.
+
+    >>> system = System(rates=[1.5, 0.5], load=0.9, places=3)
+    >>> with open_sink(True, system, seed=Seed.of(7), replications=[0, 1], engine="process") as recording:
+    ...     for number in [0, 1]:
+    ...         sink = recording.of(number)  # hand this to the engine that runs replication `number`
+    ...     trace = recording.commit()
+    >>> len(trace), trace.names[0]
+    (0, 'replication')
     """
 
-    def __init__(self, system: System, columns: Columns) -> None:
-        self.system, self.columns = system, columns
+    def __init__(self, facts: TraceFacts, store: Store) -> None:
+        self.facts, self.store = facts, store
+        self._before: Any = None
 
-    def __len__(self) -> int:
-        return int(self.columns["job"].size)
+    def of(self, replication: int) -> Sink:
+        """The sink for one replication; where there are several, its number becomes a column."""
+        return self if len(self.facts.replications) == 1 else Numbered(self.store, replication)
 
-    def __getitem__(self, name: str) -> NDArray[Any]:
-        return self.columns[name] if name in self.columns else getattr(self, name)
+    def write(self, columns: Columns) -> None:
+        """Take the next rows, arrays of equal length in the order of arrival."""
+        self.store.write(columns)
 
-    @cached_property
-    def blocked(self) -> NDArray[np.bool_]:
-        return np.asarray(self.columns["server"] < 0)
+    def commit(self) -> Trace:
+        """The complete trace."""
+        return Trace(self.facts, self.store.commit())
 
-    @cached_property
-    def finished(self) -> NDArray[np.bool_]:
-        return ~np.isnan(self.columns["departure"])
+    def discard(self) -> None:
+        """Forget all rows; a file under a temporary name is removed."""
+        self.store.discard()
 
-    @cached_property
-    def wait(self) -> FloatArray:
-        return np.asarray(self.columns["start"] - self.columns["arrival"])
+    def __enter__(self) -> Recording:
+        # SIGTERM would end the process on the spot and leave the temporary file: unwind instead, as Ctrl-C does.
+        # A handler somebody else has set is left alone.
+        if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+            self._before = signal.signal(signal.SIGTERM, _unwind)
+        return self
 
-    @cached_property
-    def response(self) -> FloatArray:
-        return np.asarray(self.columns["departure"] - self.columns["arrival"])
-
-    @cached_property
-    def speed(self) -> FloatArray:
-        """Rate of the server that took the job; nan if blocked."""
-        server = self.columns["server"]
-        return np.where(server >= 0, self.system.rates.vector()[np.maximum(server, 0)], np.nan)
-
-    def to_pandas(self) -> pd.DataFrame:
-        """A DataFrame, one row a job."""
-        import pandas as pd
-
-        derived = {name: self[name] for name in ("blocked", "finished", "speed", "wait", "response")}
-        return pd.DataFrame({**self.columns, **derived})
-
-    def check(self) -> None:
-        """Raise IdentityError at the first job that breaks a rule of the model.
-
-        Ids and arrivals in order; blocked jobs never start; service takes size / rate, to the last bit;
-        first come first served at each server, none idle with work (start = arrival or the last
-        departure, whichever is later); the level found is what the server held; none above its places.
-        Finished rows are checked in full, unfinished ones as far as they went. O(n log n).
-        """
-        c, joined = self.columns, ~self.blocked
-        _each(np.diff(c["arrival"]) >= 0, "arrivals are out of order", c["job"][1:])
-        new = c["job"][c["job"] >= 0]
-        _each(new == np.arange(new.size), "job ids are not 0, 1, 2, ...", new)
-        _each((c["server"] < self.system.n_servers) & (c["server"] >= -1), "no such server", c["job"])
-        _each((c["level"] >= 0) & (c["level"] <= self.system.places), "level outside 0 .. places", c["job"])
-        _each(joined | np.isnan(c["start"]) & np.isnan(c["departure"]), "a blocked job was served", c["job"])
-        _each(~joined | (c["level"] < self.system.places), "a full server took a job", c["job"])
-        served = joined & self.finished
-        takes = c["start"][served] + c["size"][served] / self.speed[served]
-        _each(takes == c["departure"][served], "service did not take size / rate", c["job"][served])
-        self._check_servers(joined)
-
-    def _check_servers(self, joined: NDArray[np.bool_]) -> None:
-        c = {name: column[joined] for name, column in self.columns.items()}
-        order = np.argsort(c["server"], kind="stable")
-        c = {name: column[order] for name, column in c.items()}
-        first = np.concatenate([[True], c["server"][1:] != c["server"][:-1]]) if order.size else np.empty(0, bool)
-        free_at = np.where(first, -np.inf, np.concatenate([[-np.inf], c["departure"][:-1]])[: order.size])
-        expected = np.maximum(c["arrival"], free_at)
-        known = ~np.isnan(c["start"])
-        _each(~known | (c["start"] == expected), "a job started early, late or out of turn", c["job"])
-        _each(known | ~np.isfinite(expected) | np.isnan(c["departure"]), "a job left that never started", c["job"])
-        _each(c["level"] == _levels_found(c, first), "the level found is not what the server held", c["job"])
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        try:
+            self.discard()  # after commit there is nothing left to discard
+        finally:
+            if self._before is not None:
+                signal.signal(signal.SIGTERM, self._before)
+                self._before = None
 
 
-def _levels_found(c: Columns, first: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Jobs each row finds at its server: those before it, less those that left by its arrival.
+class Numbered:
+    """The sink of one replication among several."""
 
-    Rows sorted by server, then arrival. Departures at a FIFO server are in the same order, so how many
-    left by time t is a search; `order` makes one search serve all servers.
+    def __init__(self, store: Store, replication: int) -> None:
+        self.store, self.replication = store, replication
+
+    def write(self, columns: Columns) -> None:
+        number = np.full(columns["job"].size, self.replication, np.int64)
+        self.store.write({REPLICATION: number, **columns})
+
+
+def open_sink(
+    trace: bool | str | Path,
+    system: System,
+    *,
+    seed: Seed | None = None,
+    replications: Sequence[int] = (0,),
+    engine: str | None = None,
+    window: Window | None = None,
+) -> Recording:
+    """A Recording of a run: in memory (True), or in a Parquet file at the path given.
+
+    Parameters
+    ----------
+    trace : True, or the path of the file to be
+    system, seed, replications, engine, window : what is run; kept with the trace
+
+    Hand `recording.of(number)` to the engine, one replication after another, then `commit()`.
+    Errors: DataError where the file cannot be written.
     """
-    if not first.size:
-        return np.empty(0, np.int64)
-    segment = np.cumsum(first) - 1
-    start = np.flatnonzero(first)[segment]
-    departure = np.where(np.isnan(c["departure"]), np.inf, c["departure"])
-    place = np.arange(first.size)
-    # merge departures and arrivals of each server in time, a departure before an arrival of its instant
-    kind = np.concatenate([np.zeros(place.size), np.ones(place.size)])
-    rank = np.lexsort((kind, np.concatenate([departure, c["arrival"]]), np.concatenate([segment, segment])))
-    left = np.cumsum(rank < place.size)
-    seen = np.empty(place.size, np.int64)
-    seen[rank[rank >= place.size] - place.size] = left[rank >= place.size]
-    gone = seen - start
-    # a job of size 0 that comes now leaves now, but not before the jobs that came before it were counted
-    return (place - start) - np.minimum(gone, place - start)
+    if trace is False:
+        raise PlanError("trace = False: there is nothing to record; ask for True or a path.")
+    facts = TraceFacts.of(system, seed=seed, replications=replications, engine=engine, window=window)
+    speeds = system.rates.vector()
+    return Recording(facts, MemoryStore(facts, speeds) if trace is True else _parquet(trace, facts, speeds))
 
 
-def _each(holds: NDArray[Any], what: str, jobs: NDArray[Any]) -> None:
-    if not np.all(holds):
-        raise IdentityError(f"trace: {what} (job {int(jobs[np.flatnonzero(~holds)[0]])}).")
+def _parquet(path: str | Path, facts: TraceFacts, speeds: FloatArray | None = None) -> Store:
+    from jfsq_simpy.jobs.trace_file import ParquetStore  # pyarrow takes a while to import
+
+    return ParquetStore(path, facts, speeds)
+
+
+def _unwind(number: int, frame: FrameType | None) -> None:
+    raise SystemExit(128 + number)
+
+
+__all__ = ["BLOCK_ROWS", "MemorySink", "Recording", "Trace", "TraceFacts", "column", "open_sink"]
