@@ -1,0 +1,164 @@
+"""Many replications abreast: the uniformised chain as plain array code, one event each a step.
+
+In    a System, replication numbers, their words
+Out   an Outcome a replication, equal to the last bit to `walk` and `jump`
+Rule  servers are sorted fastest first, so JFSQ is one `argmin` along the server axis: the first
+      minimum is the fastest of the shortest queues
+Cost  a dozen array operations a step, whatever the number of replications: worth it from tens of
+      them on; a byte a server and replication
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from jfsq_simpy.chain.abreast import ClassesAbreast, ServersAbreast
+from jfsq_simpy.chain.choices import choice_words
+from jfsq_simpy.chain.observed import Observed
+from jfsq_simpy.chain.plan import Grid, Plan, first_holding, grid_of, plan_of, supports
+from jfsq_simpy.draws import Purpose, Seed, Words, WordStream, word_stream
+from jfsq_simpy.rates import IntArray
+from jfsq_simpy.system import System
+from jfsq_simpy.tally import NOTHING, Groups, Observables, Outcome, Tally, Window, groups_of
+
+__all__ = ["path", "run", "supports"]
+
+BLOCK_CELLS = 2**18  # events x replications decoded at a time
+MOST_BYTES = 2**29  # of state and counts; more replications than fit go one group after the other
+
+
+def run(
+    system: System,
+    seed: Seed,
+    replications: Sequence[int],
+    window: Window,
+    *,
+    observe: Observables = NOTHING,
+    start: str = "empty",
+    form: str | None = None,
+) -> list[Outcome]:
+    """One Outcome a replication number, in their order.
+
+    `observe` : what to count at snapshots beside the levels. `start` : "empty", or "busy" (each of the
+    N2 fastest servers holds one job). `form` : "servers" or "classes"; None takes the System's own.
+    Errors: PlanError when the chain view cannot run the system.
+
+    >>> from jfsq_simpy.system import System
+    >>> outcomes = run(System(rates=[1.0], load=0.5, places=2), Seed.of(1), range(3), Window(10, 100))
+    >>> [o.tallies[0].snapshots for o in outcomes]
+    [800, 800, 800]
+    """
+    plan, groups = plan_of(system, form), groups_of(system, observe)
+    numbers = list(replications)
+    per_path = _bytes_per_path(system, groups, plan)
+    at_once = max(1, MOST_BYTES // per_path)
+    outcomes: list[Outcome] = []
+    for i in range(0, len(numbers), at_once):
+        outcomes += _Run(system, plan, groups, seed, numbers[i : i + at_once], window, observe, start).outcomes()
+    return outcomes
+
+
+def path(
+    system: System, seed: Seed, replications: Sequence[int], n_events: int, *, start: str = "empty", form: str | None = None
+) -> IntArray:
+    """The states after 0 .. n_events events, as `walk.path` gives them, with a leading axis of replications."""
+    plan = plan_of(system, form)
+    fleet = _fleet(system, plan, groups_of(system), len(replications), first_holding(system, start))
+    words = _Words(seed, list(replications), fleet.events.words, choice_words(system))
+    states = [fleet.copy()]
+    for k in range(n_events):
+        fleet.load(*words.block(k, 1))
+        fleet.step(0)
+        states.append(fleet.copy())
+    return np.array(states).swapaxes(0, 1)
+
+
+def _bytes_per_path(system: System, groups: Groups, plan: Plan) -> int:
+    levels = system.places + 2
+    return levels * ((0 if plan.counts else system.n_servers) + 32 * groups.n_groups + 16 * system.rates.n_classes * plan.counts)
+
+
+def _fleet(system: System, plan: Plan, groups: Groups, n_paths: int, holding: int) -> ServersAbreast | ClassesAbreast:
+    kind = ClassesAbreast if plan.counts else ServersAbreast
+    return kind(system, plan, groups, n_paths, holding)
+
+
+class _Words:
+    """The words of several replications, events down, replications across."""
+
+    def __init__(self, seed: Seed, numbers: list[int], width: int, choices: int) -> None:
+        self.width, self.choices = width, choices
+        self.streams = [_abreast(seed, numbers, purpose) for purpose in (Purpose.EVENTS, Purpose.CHOICES)]
+
+    def block(self, first: int, n: int) -> tuple[Words, Words]:
+        """Words and choices of events first .. first + n - 1: uint64 arrays (n, n_paths, words an event)."""
+        events, choices = (
+            stream.words(first * width, n * width).reshape(-1, n, width).swapaxes(0, 1)
+            for stream, width in zip(self.streams, (self.width, self.choices), strict=True)
+        )
+        return events, choices
+
+
+def _abreast(seed: Seed, numbers: list[int], purpose: Purpose) -> WordStream:
+    streams = [word_stream(seed, n, purpose) for n in numbers]
+    start, gamma = (np.array([getattr(s, name) for s in streams])[:, None] for name in ("start", "gamma"))
+    return WordStream(start, gamma)  # type: ignore[arg-type]  # its formula holds for columns as well
+
+
+class _Run:
+    """One group of replications from time 0 to the end of the window."""
+
+    def __init__(
+        self,
+        system: System,
+        plan: Plan,
+        groups: Groups,
+        seed: Seed,
+        numbers: list[int],
+        window: Window,
+        observe: Observables,
+        start: str,
+    ) -> None:
+        self.system, self.plan, self.groups, self.observe = system, plan, groups, observe
+        self.n_paths, self.window = len(numbers), window
+        self.fleet = _fleet(system, plan, groups, len(numbers), first_holding(system, start))
+        self.grid: Grid = grid_of(self.fleet.events.rate, window)
+        self.words = _Words(seed, numbers, self.fleet.events.words, choice_words(system))
+        self.block = max(1, BLOCK_CELLS // len(numbers))
+        self.arrivals = np.zeros(len(numbers), dtype=np.int64)
+
+    def outcomes(self) -> list[Outcome]:
+        self._advance(0, self.grid.warmup, None)
+        self.fleet.counted()  # what was counted so far is the warm-up's
+        batches = []
+        for begin, end in zip(self.grid.edges[:-1].tolist(), self.grid.edges[1:].tolist(), strict=True):
+            observed = Observed(self.observe, self.system.n_servers, self.n_paths)
+            self._advance(self.grid.warmup + begin, self.grid.warmup + end, observed)
+            snapshots = self.grid.snapshots_before(end) - self.grid.snapshots_before(begin)
+            joins, held = self.fleet.counted()
+            batches.append([self._tally(i, joins[i], held[i], snapshots, observed) for i in range(self.n_paths)])
+        facts = {
+            "form": self.plan.form,
+            "words": self.fleet.events.words,
+            "events": self.grid.warmup + self.grid.length,
+            "rate": self.fleet.events.rate,
+        }
+        return [Outcome([batch[i] for batch in batches], int(self.arrivals[i]), dict(facts)) for i in range(self.n_paths)]
+
+    def _advance(self, begin: int, end: int, observed: Observed | None) -> None:
+        """Events begin .. end - 1; snapshots on the grid if there is anything to observe."""
+        for first in range(begin, end, self.block):
+            n = min(self.block, end - first)
+            self.fleet.load(*self.words.block(first, n))
+            for k in range(n):
+                if observed is not None and (first + k - self.grid.warmup) % self.grid.stride == 0:
+                    self.fleet.snapshot(observed)
+                self.fleet.step(k)
+            self.arrivals += self.fleet.count_joins()
+
+    def _tally(self, i: int, joins: IntArray, held: IntArray, snapshots: int, observed: Observed) -> Tally:
+        tally = Tally(joins[:, :-1].copy(), held, int(joins[:, -1].sum()), snapshots)
+        observed.put(i, tally)
+        return tally

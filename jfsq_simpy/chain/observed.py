@@ -1,0 +1,66 @@
+"""Snapshots beyond the levels: the caller's observables, counted for many replications at once.
+
+In    at each snapshot, jobs present and idle servers of every replication
+Out   the fields of each replication's Tally that `Observables` asks for
+Rule  the same comparisons, and the same float operations in the same order, as `Tally.observe`
+Cost  a few array operations a snapshot; nothing when nothing is asked
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from jfsq_simpy.rates import IntArray
+from jfsq_simpy.tally import Observables, Tally
+
+
+class Observed:
+    """What one batch saw at its snapshots, a row a replication."""
+
+    def __init__(self, observe: Observables, n_servers: int, n_paths: int) -> None:
+        self.observe, self.n_servers = observe, n_servers
+        self.joint = np.zeros((n_paths, *observe.joint_shape), dtype=np.int64)
+        self.tails = np.zeros((n_paths, len(observe.tails)), dtype=np.int64)
+        self.idle_tails = np.zeros((n_paths, len(observe.idle_tails)), dtype=np.int64)
+        self.powers = np.zeros((n_paths, len(observe.powers)))
+        self.path: list[IntArray] = []
+
+    @property
+    def wanted(self) -> bool:
+        """Whether there is anything to count."""
+        o = self.observe
+        return bool(o.joint or o.tails or o.idle_tails or o.powers or o.path)
+
+    def take(self, present: IntArray, idle: IntArray, idle_first: IntArray) -> None:
+        """Count one snapshot of every replication.
+
+        `present`, `idle` : int arrays (n_paths,). `idle_first` : int array (n_paths, n_idle_tails), how
+        many of the m fastest servers are idle, for the m of each of `observe.idle_tails`.
+        """
+        busy = self.n_servers - idle
+        waiting = present - busy
+        if self.observe.joint:
+            row = np.searchsorted(self.observe.joint[0], waiting, side="right") - 1
+            column = np.searchsorted(self.observe.joint[1], idle, side="right") - 1
+            rows, columns = self.observe.joint_shape
+            inside = np.flatnonzero((row >= 0) & (row < rows) & (column >= 0) & (column < columns))
+            self.joint[inside, row[inside], column[inside]] += 1
+        for i, (a, c, t) in enumerate(self.observe.tails):
+            self.tails[:, i] += np.minimum(waiting - a, c - busy) >= t
+        for i, (_, t) in enumerate(self.observe.idle_tails):
+            self.idle_tails[:, i] += idle_first[:, i] >= t
+        for i, (eta, r) in enumerate(self.observe.powers):
+            excess = np.maximum(present / self.n_servers - eta, 0.0)
+            power = np.ones_like(excess)
+            for _ in range(r):
+                power *= excess
+            self.powers[:, i] += power
+        if self.observe.path:
+            self.path.append(present)
+
+    def put(self, path: int, tally: Tally) -> None:
+        """Write one replication's row into its tally."""
+        tally.joint, tally.tails, tally.idle_tails = self.joint[path], self.tails[path], self.idle_tails[path]
+        tally.powers = self.powers[path]
+        if self.path:
+            tally.path = np.array([p[path] for p in self.path], dtype=np.int64)
