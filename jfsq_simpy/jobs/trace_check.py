@@ -95,6 +95,12 @@ class Checker:
                 raise IdentityError(
                     f"trace: {what} (job {job}{self._where()}; due at {due}, and the run went on to {self.last_event})."
                 )
+        known = np.flatnonzero(~np.isnan(self.speed_of))
+        faster = np.flatnonzero(np.diff(self.speed_of[known]) > 0)
+        if faster.size:
+            raise IdentityError(
+                f"trace: servers are numbered fastest first, but server {known[faster[0] + 1]} is faster than one before it."
+            )
 
     # ---- one row at a time ----
 
