@@ -9,8 +9,10 @@ Cost  O(speed classes) memory; a fleet of 10^9 servers in five generations takes
 
 from __future__ import annotations
 
+import math
+import numbers
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,6 +28,8 @@ IntArray = NDArray[np.int64]
 SUM_TOLERANCE = 1e-9  # relative: how far a given vector's sum may be from N
 BOUNDARY_TOLERANCE = 1e-12  # relative: a capacity this close to a whole number of servers is that number
 LARGEST_VECTOR = 5 * 10**8  # distinct rates are stored one by one: 8 bytes each
+LARGEST_FLEET = 2**53  # counts enter sums of floats, which hold whole numbers exactly up to here
+MOST_LABELS = 10**6  # labels are kept one a server
 
 
 class CriticalIndex(NamedTuple):
@@ -81,9 +85,14 @@ class Rates:
                 f"rates sum to {total:.12g} but must sum to N = {n_servers}: the unit of time is the mean service time of "
                 "the average server. `rates.from_speeds(x)` rescales and keeps the time unit."
             )
+        if self.labels is not None and len(self.labels) != n_servers:
+            raise ModelError(f"rates: {n_servers} servers but {len(self.labels)} labels; give one label for each server.")
+        if counts.dtype != np.int64 or counts.flags.writeable:  # a read-only view (one shared 1) stays as it is
+            counts = counts.astype(np.int64)
+            counts.flags.writeable = False
         speeds.flags.writeable = False
         object.__setattr__(self, "speeds", speeds)
-        object.__setattr__(self, "counts", counts if counts.dtype == np.int64 else counts.astype(np.int64))
+        object.__setattr__(self, "counts", counts)
 
     @cached_property
     def n_servers(self) -> int:
@@ -145,12 +154,10 @@ class Rates:
         if capacity >= edge[-1] * (1 - BOUNDARY_TOLERANCE):
             return CriticalIndex(self.n_servers, float(self.n_servers))
         k = int(np.searchsorted(edge, capacity * (1 + BOUNDARY_TOLERANCE), side="right")) - 1
-        inside = max(capacity - edge[k], 0.0) / self.speeds[k]
-        whole = min(
-            int(inside + BOUNDARY_TOLERANCE * max(self.first_server[k], 1) + BOUNDARY_TOLERANCE * inside), int(self.counts[k])
-        )
-        first = int(self.first_server[k])
-        return CriticalIndex(first + whole, max(first + float(inside), float(first + whole)))
+        inside = max(capacity - float(edge[k]), 0.0) / float(self.speeds[k])
+        noise = min(BOUNDARY_TOLERANCE * capacity / float(self.speeds[k]), 0.5)  # in servers of this class
+        first, whole = int(self.first_server[k]), min(int(inside + noise), int(self.counts[k]))
+        return CriticalIndex(first + whole, max(first + inside, float(first + whole)))
 
     @cached_property
     def _capacity_before_class(self) -> FloatArray:
@@ -263,7 +270,7 @@ def two_speed(n_servers: int, ratio: float, fast_share: float = 0.5) -> Rates:
     array([1.5, 1.5, 0.5, 0.5])
     """
     n, ratio = _server_count(n_servers), _ratio(ratio)
-    if not 0 < fast_share < 1:
+    if not (_is_number(fast_share) and 0 < fast_share < 1):
         raise ModelError(f"rates.fast_share = {fast_share} must lie between 0 and 1: it is the share of fast servers.")
     fast = round(fast_share * n)
     return classes([c for c in (fast, n - fast) if c], [s for c, s in ((fast, ratio), (n - fast, 1.0)) if c])
@@ -298,7 +305,7 @@ def pareto(n_servers: int, shape: float) -> Rates:
     True
     """
     n = _distinct_count(n_servers)
-    if not (np.isfinite(shape) and shape > 1):
+    if not (_is_number(shape) and shape > 1):
         raise ModelError(f"rates.shape = {shape} must be a finite number above 1: below, the law has no mean to scale by.")
     return _distinct(((np.arange(1, n + 1) - 0.5) / n) ** (-1.0 / shape), n)
 
@@ -323,25 +330,34 @@ def classes(counts: Sequence[int], speeds: Sequence[float]) -> Rates:
 def file(path: str | Path) -> Rates:
     """A CSV file with a column `speed` and, optionally, `label` and `count` (servers a line stands for).
 
-    Speeds may be in any unit; they are rescaled and `time_unit` keeps the factor. Errors: DataError.
+    Speeds may be in any unit; they are rescaled and `time_unit` keeps the factor. Labels are kept one a
+    server, up to a million servers. Errors: DataError.
     """
     import pandas as pd
 
     try:
-        table = pd.read_csv(path)
+        table = pd.read_csv(path, skipinitialspace=True)
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error}).") from None
     except (ValueError, UnicodeDecodeError) as error:  # pandas' parser errors are ValueErrors
         raise DataError(f"{path}: is not a CSV file ({str(error).splitlines()[0]}).") from None
     if "speed" not in table.columns:
         raise DataError(f"{path}: has no column `speed` (found: {', '.join(map(str, table.columns))}); give one speed a server.")
+    labels = table["label"].astype(str).tolist() if "label" in table.columns else None
     try:
-        if "count" in table.columns:
-            return classes(table["count"].tolist(), table["speed"].tolist())
-        labels = table["label"].astype(str).tolist() if "label" in table.columns else None
-        return from_speeds(table["speed"].to_numpy(), labels)
-    except ModelError as error:
+        if "count" not in table.columns:
+            return from_speeds(table["speed"].to_numpy(), labels)
+        fleet = classes(table["count"].tolist(), table["speed"].tolist())
+        if labels is None or fleet.n_servers > MOST_LABELS:
+            return fleet
+        return replace(fleet, labels=_labels_by_line(labels, table["count"].to_numpy(), table["speed"].to_numpy()))
+    except (ModelError, TooLargeError) as error:
         raise DataError(f"{path}: {error}") from None
+
+
+def _labels_by_line(labels: Sequence[str], counts: IntArray, speeds: FloatArray) -> tuple[str, ...]:
+    fastest_first = np.argsort(-speeds, kind="stable")
+    return tuple(labels[i] for i in fastest_first for _ in range(int(counts[i])))
 
 
 def _distinct(speeds: FloatArray, spread: float) -> Rates:
@@ -357,9 +373,15 @@ def _distinct(speeds: FloatArray, spread: float) -> Rates:
 
 
 def _server_count(value: int, name: str = "servers") -> int:
-    if isinstance(value, bool) or int(value) != value or value < 1:
+    if not _is_number(value) or int(value) != value or value < 1:
         raise ModelError(f"{name} = {value} must be a whole number of servers, at least 1.")
+    if value > LARGEST_FLEET:
+        raise TooLargeError(f"{name} = {value:.3g} is more servers than can be counted exactly; at most 2^53, about 9e15.")
     return int(value)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _distinct_count(value: int) -> int:
@@ -373,7 +395,7 @@ def _distinct_count(value: int) -> int:
 
 
 def _ratio(value: float) -> float:
-    if not (np.isfinite(value) and value >= 1):
+    if not (_is_number(value) and value >= 1):
         raise ModelError(f"rates.ratio = {value} must be a finite number at or above 1: it is fastest over slowest.")
     return float(value)
 
