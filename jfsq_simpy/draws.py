@@ -9,7 +9,8 @@ Cost  jobs view about 10 ns a job and stream; chain view nothing is stored
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import operator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
@@ -64,12 +65,9 @@ class Seed:
         if rng is None:
             rng = np.random.SeedSequence()
         if isinstance(rng, np.random.SeedSequence):
-            entropy = rng.entropy
-            if isinstance(entropy, Sequence):
-                return cls(tuple(int(w) for w in entropy), tuple(rng.spawn_key))
-            return cls(int(entropy or 0), tuple(rng.spawn_key))
+            return cls(_plain_entropy(rng.entropy), tuple(int(k) for k in rng.spawn_key))
         if isinstance(rng, (list, tuple)) and rng and all(isinstance(w, int) and w >= 0 for w in rng):
-            return cls(tuple(rng))
+            return cls(tuple(rng))  # as `describe` records it
         if isinstance(rng, (int, np.integer)) and not isinstance(rng, bool) and rng >= 0:
             return cls(int(rng))
         raise PlanError(f"rng = {rng!r} must be a whole number >= 0, a numpy SeedSequence or a numpy Generator.")
@@ -87,6 +85,18 @@ class Seed:
         """What a record keeps: enough to rerun."""
         entropy = list(self.entropy) if isinstance(self.entropy, tuple) else self.entropy
         return {"entropy": entropy, "spawn_key": list(self.prefix)}
+
+
+def _plain_entropy(entropy: Any) -> int | tuple[int, ...]:
+    """A SeedSequence's entropy as a record can hold it: a number, or a tuple of numbers."""
+    if isinstance(entropy, (int, np.integer)):
+        return int(entropy)
+    try:
+        return tuple(operator.index(word) for word in entropy)
+    except TypeError:
+        raise PlanError(
+            f"rng: the SeedSequence's entropy {entropy!r} must be a whole number or a flat list of them, to be recorded."
+        ) from None
 
 
 # ---- jobs view -----------------------------------------------------------------------------------------------

@@ -71,6 +71,8 @@ class System:
         put(self, "rates", as_rates(rates))
         put(self, "given", _which(alpha, load))
         put(self, "load", _load_from_alpha(alpha, self.rates.n_servers) if alpha is not None else _checked_load(load))
+        if alpha is not None:
+            put(self, "alpha", float(alpha))  # as given: 1 - load cancels, so it would come back rounded
         put(self, "places", _checked_places(places))
         put(self, "policy", as_policy(policy))
         put(self, "size", as_law(size, "size"))
@@ -188,5 +190,4 @@ def _checked_places(places: int) -> int:
 
 
 def _is_number(value: object) -> bool:
-
     return isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value)

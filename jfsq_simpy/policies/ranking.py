@@ -75,7 +75,8 @@ def _evaluate(key: Key, levels: NDArray[np.int64], mu: FloatArray) -> list[Float
         if np.isnan(array).any():
             c, q = (int(i) for i in np.argwhere(np.isnan(array))[0])
             raise ModelError(
-                f"policy key {_name(key)} gave nan for queue length {q} and rate {float(mu[c, 0]):.6g}; a key must order every server."
+                f"policy key {_name(key)} gave nan for queue length {q} and rate {float(mu[c, 0]):.6g}; "
+                "a key must order every server."
             )
     return arrays
 
@@ -100,8 +101,8 @@ def _name(key: Key) -> str:
 def _cluster(values: FloatArray) -> NDArray[np.int64]:
     """Integer codes in the order of `values`, neighbours within the tolerance sharing one."""
     flat, place = np.unique(values, return_inverse=True)
-    with np.errstate(invalid="ignore"):  # inf - inf
-        apart = np.diff(flat) > KEY_TOLERANCE * np.maximum(np.abs(flat[1:]), np.abs(flat[:-1]))
+    near = KEY_TOLERANCE * np.maximum(np.abs(flat[1:]), np.abs(flat[:-1]))
+    apart = (np.diff(flat) > near) | np.isinf(near)  # infinity is apart from every number, but inf > inf is not
     code = np.concatenate([[0], np.cumsum(apart)])
     return code[place].reshape(values.shape)
 
