@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -19,7 +19,6 @@ from typing import Any
 
 from jfsq_simpy import engines
 from jfsq_simpy.engines import Engine
-from jfsq_simpy.errors import PlanError
 from jfsq_simpy.experiment.executors import Crew, available_cores
 from jfsq_simpy.experiment.ledger import Ledger
 from jfsq_simpy.experiment.plan import Plan, Point
@@ -45,6 +44,7 @@ class Progress:
 def run(
     points: Sequence[Point],
     *,
+    origin: Mapping[str, Any] | None = None,
     ledger: Ledger | None = None,
     workers: int | None = None,
     progress: Callable[[Progress], None] | None = None,
@@ -53,6 +53,7 @@ def run(
 
     Parameters
     ----------
+    origin : what the results say they come from (a scenario's name, question, hash)
     workers : how many replications run side by side (default: all cores); results do not depend on it
     progress : called after every replication
 
@@ -83,7 +84,7 @@ def run(
         ledger.list_points([(w.key, w.point) for w in works])
     notes = list(ledger.notes) if ledger is not None else []
     directory = ledger.directory if ledger is not None else None
-    return Results([w.result() for w in works], ledger.origin() if ledger is not None else {}, directory, notes)
+    return Results([w.result() for w in works], dict(origin or {}), directory, notes)
 
 
 class Work:
@@ -196,7 +197,7 @@ class Work:
             key=self.key,
             replication=measured.replication,
             point=plain(point.labels),
-            scenario=plain(self.ledger.origin()) if self.ledger is not None else {},
+            scenario=plain(self.ledger.origin) if self.ledger is not None else {},
             system={**plain(system.describe()), "fleet_sha256": fleet_digest(system)},
             table=plain(point.table),
             plan=plain(point.plan.describe()),
@@ -231,17 +232,3 @@ def replicate(engine: Engine, point: Point, numbers: Sequence[int], window: Wind
     )
     seconds = (time.perf_counter() - before) / len(numbers)
     return [Measured(n, o, window, started, seconds) for n, o in zip(numbers, outcomes, strict=True)]
-
-
-def expected(points: Sequence[Point]) -> float:
-    """Jobs all replications of a grid measure together, warm-ups not counted; precision may ask for more."""
-    return sum(p.plan.expected_jobs(p.system) * len(p.plan.replications) for p in points)
-
-
-def check(points: Sequence[Point]) -> None:
-    """Whether every point's engine can run it. Errors: PlanError, naming the point."""
-    for point in points:
-        try:
-            engines.choose(point.plan.engine, point.system, trace=False)
-        except PlanError as error:
-            raise PlanError(f"{error} ({point})") from None

@@ -31,11 +31,12 @@ from jfsq_simpy.warmup import WarmupChoice
 
 
 class Ledger:
-    """A directory of results. `scenario` (its name, hash, text) is kept with them when given."""
+    """A directory of results. `origin` (a scenario's name, question, hash) and its text are kept with them."""
 
-    def __init__(self, directory: Path, scenario: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, directory: Path, origin: Mapping[str, Any] | None = None, text: str = "") -> None:
         self.directory = directory
-        self.scenario = dict(scenario or {})
+        self.origin = dict(origin or {})
+        self.text = text
         self.notes: list[str] = []  # what a reader should be told: records that could not be used
 
     # ---- writing ----
@@ -43,9 +44,8 @@ class Ledger:
     def open(self, points: Sequence[tuple[str, Point]]) -> None:
         """Make the directory and keep the scenario's text and the points. Errors: DataError."""
         make_directory(self.directory / "records")
-        text = self.scenario.get("text")
-        if text:
-            write_whole(self.directory / "scenario.toml", text)
+        if self.text:
+            write_whole(self.directory / "scenario.toml", self.text)
         self.list_points(points)
 
     def list_points(self, points: Sequence[tuple[str, Point]]) -> None:
@@ -60,7 +60,7 @@ class Ledger:
             }
             for key, point in points
         ]
-        document = {"schema": SCHEMA, "scenario": self.origin(), "points": listing}
+        document = {"schema": SCHEMA, "scenario": self.origin, "points": listing}
         write_whole(self.directory / "points.json", json.dumps(document, indent=1, default=str) + "\n")
 
     def keep(self, record: Record) -> None:
@@ -70,10 +70,6 @@ class Ledger:
     def keep_warmup(self, key: str, choice: WarmupChoice) -> None:
         """Remember a warm-up, so that pilots run once."""
         write_whole(self._place(key) / "warmup.json", json.dumps(asdict(choice)) + "\n")
-
-    def origin(self) -> dict[str, Any]:
-        """What a record keeps of the scenario: all but the text, which lies beside the records."""
-        return {k: v for k, v in self.scenario.items() if k != "text"}
 
     def _place(self, key: str) -> Path:
         place = self.directory / "records" / key

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from jfsq_simpy.draws import Seed
+from jfsq_simpy.engines import ENGINES
 from jfsq_simpy.errors import PlanError
 from jfsq_simpy.metrics import METRICS
 from jfsq_simpy.simulate import BATCHES
@@ -61,6 +62,8 @@ class Plan:
     level: float = 0.95
 
     def __post_init__(self) -> None:
+        if self.engine not in ("auto", *ENGINES):
+            raise PlanError(f"engine = {self.engine!r} is not one; known: auto, {', '.join(ENGINES)}.")
         if self.jobs is not None and self.horizon is not None:
             raise PlanError("jobs and horizon are both given, but each fixes a replication's length; give one.")
         if self.jobs is None and self.horizon is None:

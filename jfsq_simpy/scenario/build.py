@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from jfsq_simpy.errors import DataError, JfsqError, ScenarioError
-from jfsq_simpy.laws import LAWS, SYNONYMS
+from jfsq_simpy.laws import LAWS
 from jfsq_simpy.policies import POLICIES
 from jfsq_simpy.rates import PROFILES, Rates
+from jfsq_simpy.scenario.inputs import with_column
 from jfsq_simpy.scenario.parameters import arguments, as_table
 from jfsq_simpy.scenario.tables import SystemTable
 from jfsq_simpy.system import System
@@ -27,21 +28,21 @@ class Builder:
     """Makes Systems from tables, keeping the fleets it has made."""
 
     def __init__(self, base: Path) -> None:
-        self._base = base
+        self.base = base
         self._fleets: dict[str, Rates] = {}
 
     def system(self, table: SystemTable) -> System:
         """The System a table asks for. Errors: ScenarioError, its message beginning with the key."""
-        rates = self._rates(table)
-        policy = self._named(table.policy, "policy", "name", POLICIES)
-        size = self._named(table.size, "size", "law", LAWS | {k: LAWS[v] for k, v in SYNONYMS.items()})
-        arrivals = self._named(table.arrivals, "arrivals", "law", LAWS | {k: LAWS[v] for k, v in SYNONYMS.items()})
+        rates, policy = self._rates(table), self._policy(table.policy)
+        size, arrivals = self._law(table.size, "size"), self._law(table.arrivals, "arrivals")
         try:
             return System(
                 rates, alpha=table.alpha, load=table.load, places=table.places, policy=policy, size=size, arrivals=arrivals
             )
         except JfsqError as error:
             raise ScenarioError(f"system.{error}") from None
+        except (ArithmeticError, TypeError, ValueError) as error:  # a number no formula can take, such as 1e308
+            raise ScenarioError(f"system: these values make no system that can be computed ({error}).") from None
 
     def _rates(self, table: SystemTable) -> Rates:
         key = json.dumps([table.servers, table.rates], sort_keys=True, default=str)
@@ -50,7 +51,7 @@ class Builder:
         return self._fleets[key]
 
     def _made(self, table: SystemTable) -> Rates:
-        parameters = arguments("system.rates", table.rates, "profile", PROFILES, self._base)
+        parameters = arguments("system.rates", table.rates, "profile", PROFILES, self.base)
         profile = table.rates["profile"]
         counts_itself = profile in SELF_COUNTING
         if not counts_itself and table.servers is None:
@@ -61,6 +62,8 @@ class Builder:
             raise DataError(f"system.rates.file: {error}") from None
         except JfsqError as error:
             raise ScenarioError(f"system.{error}") from None
+        except (ArithmeticError, TypeError, ValueError) as error:
+            raise ScenarioError(f"system.rates: these values make no fleet that can be computed ({error}).") from None
         if counts_itself and table.servers not in (None, rates.n_servers):
             raise ScenarioError(
                 f"system.servers = {table.servers} does not agree with system.rates, whose {profile} "
@@ -68,6 +71,11 @@ class Builder:
             )
         return rates
 
-    def _named(self, value: Any, key: str, name_key: str, registry: dict[str, Any]) -> dict[str, Any]:
-        table = as_table(value, name_key)
-        return {name_key: table.get(name_key), **arguments(f"system.{key}", table, name_key, registry, self._base)}
+    def _policy(self, value: Any) -> dict[str, Any]:
+        table = as_table(value, "name")
+        parameters = arguments("system.policy", table, "name", POLICIES, self.base, short=isinstance(value, str))
+        return {"name": table["name"], **parameters}
+
+    def _law(self, value: Any, key: str) -> dict[str, Any]:
+        table = as_table(value, "law")
+        return with_column(f"system.{key}", table, LAWS, self.base) if "file" in table else table

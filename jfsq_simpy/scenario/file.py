@@ -110,12 +110,12 @@ class Scenario:
         With `out`, a directory, every replication is kept there as it ends and what is there already is
         not run again. `workers` is how many replications run side by side; see `experiment.run`.
         """
-        ledger = Ledger(Path(out), self.describe()) if out is not None else None
-        return run_points(self.points(), ledger=ledger, workers=workers, progress=progress)
+        ledger = Ledger(Path(out), self.origin(), self.text) if out is not None else None
+        return run_points(self.points(), origin=self.origin(), ledger=ledger, workers=workers, progress=progress)
 
-    def describe(self) -> dict[str, Any]:
-        """What a record keeps of its scenario."""
-        return {"name": self.name, "sha256": self.hash, "set": dict(self.settings), "text": self.text}
+    def origin(self) -> dict[str, Any]:
+        """Where results come from: name, question, hash of the text, overrides."""
+        return {"name": self.name, "question": self.question, "sha256": self.hash, "set": dict(self.settings)}
 
 
 def results(directory: str | Path) -> Results:
@@ -143,9 +143,9 @@ def _text(path: Path) -> str:
 
 
 def _neighbour(path: Path) -> str:
-    known = sorted(str(p) for p in path.parent.glob("*.toml")) if path.parent.is_dir() else []
-    close = nearest(str(path), known)
-    return f"; the nearest is {close}" if close else ""
+    known = {p.stem: p for p in sorted(path.parent.glob("*.toml"))} if path.parent.is_dir() else {}
+    close = nearest(path.stem, known, cutoff=0.7)
+    return f"; the nearest is {known[close]}" if close else ""
 
 
 def _toml(text: str) -> dict[str, Any]:
@@ -180,8 +180,16 @@ def _point(raw: Mapping[str, Any], labels: Mapping[str, Any], builder: Builder) 
     except ValidationError as error:
         raise ScenarioError(sentence(error, ScenarioTable)) from None
     system = builder.system(table.system)
-    kept = {k: v for k, v in table.system.model_dump().items() if v is not None}
-    return Point(dict(labels), system, _plan(table.run), kept)
+    return Point(dict(labels), system, _plan(table.run), _kept(table.system, builder.base))
+
+
+def _kept(table: SystemTable, base: Path) -> dict[str, Any]:
+    """The table as records keep it: defaults filled in, file names that hold from anywhere."""
+    kept = {k: v for k, v in table.model_dump().items() if v is not None}
+    for key in ("rates", "size", "arrivals"):
+        if isinstance(kept[key], dict) and isinstance(kept[key].get("file"), str):
+            kept[key] = {**kept[key], "file": str((base / kept[key]["file"]).resolve())}
+    return kept
 
 
 def _plan(table: RunTable) -> Plan:
@@ -195,7 +203,7 @@ def _plan(table: RunTable) -> Plan:
             **table.model_dump(exclude={"precision", "replications", "seed"}),
         )
     except JfsqError as error:
-        raise ScenarioError(f"run: {error}") from None
+        raise ScenarioError(f"run.{error}") from None
 
 
 def _axes(sweep: Any) -> dict[str, list[Any]]:

@@ -39,7 +39,8 @@ def sentence(error: ValidationError, model: type[BaseModel], prefix: str = "") -
     """The first mistake of a ValidationError as one sentence; `prefix` is the table's own key."""
     details = sorted(error.errors(include_url=False), key=_unknown_keys_first)
     first = details[0]
-    rest = f" ({len(details) - 1} more after this one.)" if len(details) > 1 else ""
+    others = sum(d["type"] != "missing" for d in details[1:])  # what is missing is often what was misspelt
+    rest = f" ({others} more after this one.)" if others else ""
     return _explain(first, model, prefix) + rest
 
 
@@ -49,13 +50,13 @@ def shown(value: Any, width: int = 60) -> str:
     return text if len(text) <= width else text[: width - 3] + "..."
 
 
-def nearest(word: str, known: Iterable[str]) -> str | None:
+def nearest(word: str, known: Iterable[str], cutoff: float = 0.5) -> str | None:
     """The known word most like `word`, if any is like it.
 
     >>> nearest("sevrers", ["servers", "places"])
     'servers'
     """
-    close = difflib.get_close_matches(str(word), [str(k) for k in known], n=1, cutoff=0.5)
+    close = difflib.get_close_matches(str(word), [str(k) for k in known], n=1, cutoff=cutoff)
     return close[0] if close else None
 
 

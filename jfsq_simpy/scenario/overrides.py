@@ -16,6 +16,7 @@ from jfsq_simpy.errors import ScenarioError
 from jfsq_simpy.rates import PROFILES
 from jfsq_simpy.scenario.messages import shown
 from jfsq_simpy.scenario.parameters import profile_keys
+from jfsq_simpy.scenario.tables import DEFAULTS
 
 EXCLUSIVE = {
     "system.alpha": "system.load",
@@ -68,7 +69,7 @@ def put(raw: Raw, key: str, value: Any) -> None:
     here: Any = raw
     for depth, part in enumerate(parts[:-1]):
         path = ".".join(parts[: depth + 1])
-        inner = here.setdefault(part, {})
+        inner = here.setdefault(part, DEFAULTS[part] if path in SHORT_FORMS else {})
         if isinstance(inner, str) and path in SHORT_FORMS:
             inner = here[part] = {SHORT_FORMS[path]: inner}
         _expect_table(inner, path)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
@@ -30,8 +31,11 @@ def profile_keys(profile: str) -> set[str]:
     return {"profile", *_public_names(PROFILES[profile])}
 
 
+Registry = Mapping[str, Callable[..., Any]]
+
+
 def arguments(
-    what: str, table: Mapping[str, Any], name_key: str, registry: Mapping[str, Callable[..., Any]], base: Path
+    what: str, table: Mapping[str, Any], name_key: str, registry: Registry, base: Path, *, short: bool = False
 ) -> dict[str, Any]:
     """The keyword arguments of a named thing. `what` is the table's key, for messages. Errors: ScenarioError.
 
@@ -40,18 +44,22 @@ def arguments(
     table : {name_key: name, parameter: value, ...}
     registry : name -> function whose signature says which parameters there are
     base : directory that relative file names start from
+    short : whether the name stood alone in the file, as in policy = "jsq"
     """
     name = table.get(name_key)
     if not isinstance(name, str):
         raise ScenarioError(f"{what}.{name_key} is missing; known: {', '.join(registry)}.")
     if name not in registry:
-        raise ScenarioError(f"{what}.{name_key} = {shown(name)}: {unknown('name', name, registry)}")
+        key = what if short else f"{what}.{name_key}"
+        raise ScenarioError(f"{key} = {shown(name)}: {unknown('name', name, registry)}")
     given = {k: v for k, v in table.items() if k != name_key}
     model = _model(registry[name])
     try:
         checked = model.model_validate(given)
     except ValidationError as error:
-        raise ScenarioError(sentence(error, model, what)) from None
+        text = sentence(error, model, what)
+        hint = "" if "known:" in text else f" Parameters of {name}: {_listed(model)}."
+        raise ScenarioError(text + hint) from None
     values = {k: getattr(checked, k) for k in model.model_fields if k in checked.model_fields_set}
     return {_argument(registry[name], k): _placed(k, v, base) for k, v in values.items()}
 
@@ -59,6 +67,10 @@ def arguments(
 def as_table(value: str | Mapping[str, Any], name_key: str) -> dict[str, Any]:
     """A name alone as the table it stands for."""
     return {name_key: value} if isinstance(value, str) else dict(value)
+
+
+def _listed(model: type[BaseModel]) -> str:
+    return ", ".join(model.model_fields) or "no parameters"
 
 
 # ---- from a signature to a model -----------------------------------------------------------------------------
@@ -73,7 +85,7 @@ def _model(function: Callable[..., Any]) -> type[BaseModel]:
         key = "file" if name == "path" else name
         fields[key] = (_field_type(hints.get(name, Any)), Field(... if required else parameter.default))
     config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, protected_namespaces=())
-    return create_model(f"{getattr(function, '__name__', 'table')}_parameters", __config__=config, **fields)
+    return create_model(getattr(function, "__name__", "table"), __config__=config, **fields)
 
 
 def _parameters(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
@@ -102,6 +114,9 @@ def _field_type(hint: Any) -> Any:
     """The part of a type hint a TOML value can be checked against; anything else takes any finite value."""
     if hint is int:
         return Whole
+    if typing.get_origin(hint) in (typing.Union, types.UnionType) and type(None) in typing.get_args(hint):
+        others = [_field_type(part) for part in typing.get_args(hint) if part is not type(None)]
+        return others[0] | None if len(others) == 1 and others[0] is not Any else Any
     if hint in (float, str, bool) or typing.get_origin(hint) is Literal:
         return hint
     if typing.get_origin(hint) in (list, Sequence, tuple) and typing.get_args(hint)[:1] in ((int,), (float,), (str,)):

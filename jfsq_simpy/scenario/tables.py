@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+DEFAULTS = {"policy": "jfsq", "size": "exponential", "arrivals": "poisson"}
 MOST_SERVERS = 10**15  # beyond, N no longer fits the float arithmetic of loads and capacities
 MOST_JOBS = 10**15
 MOST_REPLICATIONS = 2**31  # pilots are numbered from here
@@ -72,9 +73,9 @@ class SystemTable(Table):
     alpha: float | None = Field(default=None, description="load = 1 - N^-alpha, so 0 < alpha < 1", examples=[0.5])
     load: float | None = Field(default=None, description="arrivals per unit of capacity", examples=[0.9])
     places: Whole = Field(description="jobs a server holds, the one in service included (the paper's b)", examples=[5])
-    policy: Named = Field(default="jfsq", description="the dispatching rule", examples=["jfsq"])
-    size: Named = Field(default="exponential", description="the law of service requirements", examples=["exponential"])
-    arrivals: Named = Field(default="poisson", description="the arrival process", examples=["poisson"])
+    policy: Named = Field(default=DEFAULTS["policy"], description="the dispatching rule", examples=["jfsq"])
+    size: Named = Field(default=DEFAULTS["size"], description="the law of service requirements", examples=["exponential"])
+    arrivals: Named = Field(default=DEFAULTS["arrivals"], description="the arrival process", examples=["poisson"])
     rates: dict[str, Any] = Field(
         default_factory=lambda: {"profile": "homogeneous"},
         description="how fast the servers are",

@@ -1,0 +1,119 @@
+"""`jfsq list WHAT`: what there is to choose from.
+
+In    policies, laws, profiles, engines or scenarios
+Out   a row each, from the registries themselves, so the list cannot be out of date
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from jfsq_simpy.cli import options, output
+from jfsq_simpy.errors import JfsqError
+
+
+class What(StrEnum):
+    """What can be listed."""
+
+    policies = "policies"
+    laws = "laws"
+    profiles = "profiles"
+    engines = "engines"
+    scenarios = "scenarios"
+
+
+def listing(
+    what: Annotated[What, typer.Argument(help="policies, laws, profiles, engines or scenarios", show_default=False)],
+    directory: Annotated[Path, typer.Option(help="Where scenarios are looked for.")] = Path("scenarios"),
+    json_: options.Json = False,
+) -> None:
+    """List policies, laws, rate profiles, engines or scenarios."""
+    rows = list(_scenarios(directory)) if what is What.scenarios else list(ROWS[what]())
+    if json_:
+        output.document({what.value: rows})
+        return
+    from jfsq_simpy.views import tables
+
+    if not rows:
+        output.note(f"No {what.value} in {directory}.")
+        return
+    output.show(tables.listing(list(rows[0]), [{k: _cell(v) for k, v in row.items()} for row in rows]))
+
+
+def _policies() -> Iterator[dict[str, Any]]:
+    from jfsq_simpy.policies import POLICIES
+
+    yield from _registered(POLICIES, skip=())
+
+
+def _laws() -> Iterator[dict[str, Any]]:
+    from jfsq_simpy.laws import LAWS
+
+    yield from _registered(LAWS, skip=())
+
+
+def _profiles() -> Iterator[dict[str, Any]]:
+    from jfsq_simpy.rates import PROFILES
+
+    yield from _registered(PROFILES, skip=("n_servers",))
+
+
+def _engines() -> Iterator[dict[str, Any]]:
+    from jfsq_simpy.engines import ENGINES
+
+    for engine in ENGINES.values():
+        yield {
+            "name": engine.name,
+            "view": engine.view,
+            "compiled": engine.compiled,
+            "available": engine.available,
+            "runs": engine.runs,
+            "arrivals per second and core": engine.speed,
+            "bytes a server": engine.memory,
+        }
+
+
+def _scenarios(directory: Path) -> Iterator[dict[str, Any]]:
+    from jfsq_simpy.scenario import Scenario
+
+    for path in sorted(directory.glob("*.toml")):
+        try:
+            scenario = Scenario.read(path)
+            yield {"file": str(path), "question": scenario.question, "points": len(scenario.points())}
+        except JfsqError as error:
+            yield {"file": str(path), "question": f"(cannot be read: {error})", "points": 0}
+
+
+ROWS: Mapping[What, Callable[[], Iterator[dict[str, Any]]]] = {
+    What.policies: _policies,
+    What.laws: _laws,
+    What.profiles: _profiles,
+    What.engines: _engines,
+}
+
+
+def _registered(registry: Mapping[str, Callable[..., Any]], skip: tuple[str, ...]) -> Iterator[dict[str, Any]]:
+    for name, make in registry.items():
+        parameters = [_parameter(p) for p in inspect.signature(make).parameters.values() if p.name not in skip]
+        yield {"name": name, "parameters": parameters, "what it is": _first_sentence(make)}
+
+
+def _parameter(p: inspect.Parameter) -> str:
+    return p.name if p.default in (inspect.Parameter.empty, None) else f"{p.name} = {p.default!r}"
+
+
+def _first_sentence(thing: Callable[..., Any]) -> str:
+    paragraph = (inspect.getdoc(thing) or "").split("\n\n")[0]
+    return " ".join(paragraph.split())
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -1,0 +1,100 @@
+"""From arguments to an exit code.
+
+In    sys.argv
+Out   an exit code: 0 done, 1 a check failed or a precision was not reached, 2 the input is at fault,
+      3 interrupted (what is done is kept), 4 everything else
+Rule  the one place where exceptions become lines; SIGTERM is answered like Ctrl-C
+Cost  commands import what they need when they run, so `jfsq --help` is quick
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+import typer
+
+from jfsq_simpy.cli import exact, listing, run
+from jfsq_simpy.cli.output import complain
+from jfsq_simpy.cli.status import Interrupted, Status
+from jfsq_simpy.errors import DataError, IdentityError, JfsqError, ModelError, PlanError, ScenarioError, TooLargeError
+
+AT_FAULT_IS_THE_INPUT = (ScenarioError, ModelError, PlanError, DataError, TooLargeError)
+UsageError: Any = typer.BadParameter.__mro__[1]  # typer exports the leaf of its usage errors only
+TYPER_INTERRUPTED = 130
+
+app = typer.Typer(
+    help="A lab for one question: does a job have to wait?",
+    no_args_is_help=False,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("run")(run.run)
+app.command("exact")(exact.exact)
+app.command("list")(listing.listing)
+
+
+@app.callback(invoke_without_command=True)
+def jfsq(
+    context: typer.Context,
+    version: bool = typer.Option(False, "--version", help="Show the version and stop."),
+) -> None:
+    """A lab for one question: does a job have to wait?"""
+    if version:
+        from importlib.metadata import version as installed
+
+        print(f"jfsq_simpy {installed('jfsq_simpy')}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+def main() -> NoReturn:
+    """The entry point of the `jfsq` script."""
+    signal.signal(signal.SIGTERM, _as_interrupt)
+    status = execute(sys.argv[1:])
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            status = status or Status.OTHER
+    # Not sys.exit: a kernel still running in a daemon thread cannot be stopped, and need not be waited for.
+    os._exit(status)
+
+
+def execute(arguments: Sequence[str]) -> int:
+    """Run one command; its exit code. Nothing is raised."""
+    try:
+        status = app(args=list(arguments), prog_name="jfsq", standalone_mode=False)
+        return Status.INTERRUPTED if status == TYPER_INTERRUPTED else int(status or 0)
+    except (Interrupted, KeyboardInterrupt) as error:
+        return complain(str(error) or "interrupted.", Status.INTERRUPTED)
+    except AT_FAULT_IS_THE_INPUT as error:
+        return complain(str(error), Status.INPUT)
+    except IdentityError as error:
+        return complain(str(error), Status.FAILED)
+    except JfsqError as error:
+        return complain(str(error), Status.OTHER)
+    except UsageError as error:
+        return complain(f"{error.format_message()} See jfsq {' '.join(arguments[:1])} --help.", Status.INPUT)
+    except BrokenPipeError:
+        return _nobody_reads()
+    except MemoryError:
+        return complain("out of memory; ask for fewer servers, places or replications side by side (--workers 1).", Status.OTHER)
+    except Exception as error:
+        return complain(f"unexpected {type(error).__name__}: {error} (JFSQ_TRACEBACK=1 shows where)", Status.OTHER)
+
+
+def _as_interrupt(*_: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _nobody_reads() -> int:
+    # the reader of a pipe has left: that is its right
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return Status.DONE

@@ -1,0 +1,32 @@
+"""Options that several commands share.
+
+In    the words after a command's name
+Out   annotated types for typer, and settings that override a scenario
+Rule  every option is a `--set` in disguise, so file, option and sweep go one way
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+File = Annotated[Path, typer.Argument(metavar="FILE", help="A scenario: one TOML file a question.", show_default=False)]
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, nothing else.")]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Override a field of the file, say system.alpha=0.25. Repeatable."),
+]
+Engine = Annotated[str | None, typer.Option(help="auto, process, events, lockstep or chain (run.engine).")]
+Seed = Annotated[str | None, typer.Option(metavar="N", help="The root of all randomness (run.seed).")]
+Replications = Annotated[str | None, typer.Option(metavar="N", help="How many, or their numbers: '[99]' (run.replications).")]
+Out = Annotated[Path | None, typer.Option(metavar="DIRECTORY", help="Where results are kept [default: results/<name of FILE>].")]
+Workers = Annotated[int | None, typer.Option(min=1, metavar="N", help="Replications side by side [default: all cores].")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no notes.")]
+
+
+def settings(set_: Iterable[str] | None, **options: str | None) -> list[str]:
+    """The overrides a command line asks for: every --set, then options such as --seed as run.seed."""
+    return [*(set_ or []), *(f"run.{name}={value}" for name, value in options.items() if value is not None)]

@@ -1,0 +1,85 @@
+"""How far a run is, said on standard error.
+
+In    Progress events of an experiment
+Out   before: jobs and time to expect; during: a bar on a terminal, now and then a line elsewhere
+Rule  a short run says nothing in advance: only what takes longer than a coffee sip is worth a warning
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from jfsq_simpy.cli import output
+from jfsq_simpy.experiment import Progress
+from jfsq_simpy.experiment.cost import forecast
+from jfsq_simpy.scenario import Scenario
+from jfsq_simpy.views.numbers import count, duration
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
+
+LINE_EVERY = 15.0  # seconds, where there is no terminal
+
+
+class Reporter:
+    """A context manager whose `progress` an experiment calls."""
+
+    def __init__(self, scenario: Scenario, workers: int | None, *, quiet: bool) -> None:
+        self.scenario, self.workers, self.quiet = scenario, workers, quiet
+        self.last: Progress | None = None
+        self._bar: Any = None
+        self._task: TaskID | None = None
+        self._told = time.monotonic()
+
+    def __enter__(self) -> Reporter:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def progress(self, now: Progress) -> None:
+        """Take one event in."""
+        first, self.last = self.last is None, now
+        if self.quiet:
+            return
+        if first:
+            self._announce(now)
+        elif self._bar is not None:
+            self._bar.update(self._task, completed=now.done, total=now.total, speed=_speed(now))
+        elif time.monotonic() - self._told > LINE_EVERY:
+            self._told = time.monotonic()
+            output.note(f"{now.done} of {now.total} replications, {_speed(now)}")
+
+    def kept(self) -> str:
+        """What there is already, in words."""
+        return f"{self.last.done} of {self.last.total} replications are" if self.last else "nothing new is"
+
+    def _announce(self, now: Progress) -> None:
+        if now.done == now.total:
+            output.note(f"All {now.total} replications are there already.")
+            return
+        ahead, left = forecast(self.scenario.points(), self.workers), 1 - now.done / now.total
+        there = f" ({now.done} are there already)" if now.done else ""
+        output.note(
+            f"{len(self.scenario.points())} points, {now.total} replications{there}: about {count(ahead.jobs * left)} jobs to "
+            f"simulate by {ahead.engines}, roughly {duration(ahead.seconds * left)} on {ahead.workers} cores."
+        )
+        if sys.stderr.isatty():
+            self._start_bar(now)
+
+    def _start_bar(self, now: Progress) -> None:
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import Progress as Bar
+
+        columns = [BarColumn(), MofNCompleteColumn(), TextColumn("replications"), TextColumn("{task.fields[speed]}")]
+        self._bar = Bar(*columns, TimeRemainingColumn(), console=output.console(stderr=True), transient=True)
+        self._task = self._bar.add_task("run", total=now.total, completed=now.done, speed="")
+        self._bar.start()
+
+
+def _speed(now: Progress) -> str:
+    return f"{count(now.jobs / now.seconds)} jobs/s" if now.jobs and now.seconds > 0 else ""

@@ -1,0 +1,41 @@
+"""What a grid will cost, before it is run.
+
+In    points, how many workers
+Out   Forecast: jobs and seconds, to the nearest order of magnitude or better
+Rule  said, never relied on: the speeds are those of an ordinary core and a thousand servers
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from jfsq_simpy import engines
+from jfsq_simpy.experiment.executors import available_cores
+from jfsq_simpy.experiment.plan import Point
+
+JOBS_PER_SECOND = {"process": 5e4, "events": 1e7, "lockstep": 1e6, "chain": 3e7}
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """Jobs all replications measure together (warm-ups come on top), and about how long that takes."""
+
+    jobs: float
+    seconds: float
+    engines: str
+    workers: int
+
+
+def forecast(points: Sequence[Point], workers: int | None = None) -> Forecast:
+    """What running every replication of every point amounts to. A precision may ask for more."""
+    workers = workers or available_cores()
+    jobs = seconds = 0.0
+    names: dict[str, None] = {}
+    for point in points:
+        engine = engines.choose(point.plan.engine, point.system, trace=False).name
+        mine = point.plan.expected_jobs(point.system) * len(point.plan.replications)
+        jobs += mine
+        seconds += mine / JOBS_PER_SECOND[engine] / min(workers, len(point.plan.replications))
+        names[engine] = None
+    return Forecast(jobs, seconds, " and ".join(names), workers)

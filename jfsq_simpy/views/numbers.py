@@ -1,0 +1,79 @@
+"""Numbers as people read them: value and uncertainty to the same place.
+
+In    Estimates and plain floats
+Out   short texts
+Rule  two digits of the half width decide how many of the value are shown; where nothing was seen, the
+      upper limit is what is known, so that is what is shown
+"""
+
+from __future__ import annotations
+
+import math
+from decimal import Decimal
+
+from jfsq_simpy.estimate import Estimate
+
+SMALLEST_FIXED = 1e-4  # below, powers of ten
+LARGEST_FIXED = 1e6
+
+
+def with_interval(e: Estimate) -> str:
+    """Value and half width, such as `0.0421 ± 0.0012`; a limit, such as `< 3.1e-05`, when nothing was seen.
+
+    >>> with_interval(Estimate(0.042132, 0.0409, 0.0433, 0.95, 10, "")), with_interval(Estimate(0.0, 0.0, 3.05e-5, 0.95, 10, ""))
+    ('0.0421 ± 0.0012', '< 3.1e-05')
+    """
+    if e.value == 0 and e.low == 0 and e.high > 0:
+        return f"< {short(e.high, 2)}"
+    half = max(e.high - e.value, e.value - e.low)
+    if not math.isfinite(half):
+        return f"{short(e.value)} ± ?"
+    if half == 0 or not math.isfinite(e.value):
+        return short(e.value)
+    scale = max(abs(e.value), half)
+    if SMALLEST_FIXED <= scale < LARGEST_FIXED:
+        digits = max(0, 1 - math.floor(math.log10(half)))
+        return f"{e.value:.{digits}f} ± {half:.{digits}f}"
+    power = math.floor(math.log10(scale))
+    digits = max(0, 1 + power - math.floor(math.log10(half)))
+    return f"({e.value / 10**power:.{digits}f} ± {half / 10**power:.{digits}f})e{power:+03d}"
+
+
+def short(value: float, digits: int = 4) -> str:
+    """A number to a few significant digits.
+
+    >>> short(0.123456), short(2.1111e-26), short(float("nan"))
+    ('0.1235', '2.111e-26', '-')
+    """
+    if not math.isfinite(value):
+        return "-" if math.isnan(value) else str(value)
+    return f"{value:.{digits}g}"
+
+
+def count(n: float) -> str:
+    """How many: whole numbers with separators, large ones rounded.
+
+    >>> count(90_000), count(12_345_678)
+    ('90,000', '12.3 million')
+    """
+    for size, word in ((1e12, "trillion"), (1e9, "billion"), (1e6, "million")):
+        if n >= size:
+            return f"{Decimal(n / size):.3g} {word}" if n < 1e15 else f"{n:.2e}"
+    return f"{round(n):,}"
+
+
+def duration(seconds: float) -> str:
+    """How long, roughly.
+
+    >>> duration(0.2), duration(75), duration(7300)
+    ('under a second', '1 min 15 s', '2 h 2 min')
+    """
+    if seconds < 1:
+        return "under a second"
+    s = round(seconds)
+    if s < 60:
+        return f"{s} s"
+    if s < 3600:
+        return f"{s // 60} min {s % 60} s" if s % 60 else f"{s // 60} min"
+    hours, minutes = s // 3600, s % 3600 // 60
+    return f"{hours:,} h {minutes} min" if hours < 100 else f"{hours / 24:,.0f} days"

@@ -1,0 +1,93 @@
+"""Tables for the terminal.
+
+In    Results; exact metrics a point; registries as rows
+Out   rich tables
+Rule  what a column means is said under it; times come with their unit
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from rich import box
+from rich.table import Table
+
+from jfsq_simpy.experiment import PointResult, Results
+from jfsq_simpy.experiment.plan import Point
+from jfsq_simpy.views.numbers import count, short, with_interval
+
+SYMBOLS = {"waiting_probability": "p_W", "blocking_probability": "p_B", "mean_wait": "E[W]"}
+MEANING = "p_W: share of jobs routed to a busy server. p_B: share blocked. E[W]: mean wait of accepted jobs"
+SPEEDS_WITH_A_UNIT = ("classes", "file")  # profiles whose speeds are the user's own numbers
+
+
+def estimates(results: Results) -> Table:
+    """A row a point: p_W, p_B and E[W] with their intervals, and how many jobs they rest on."""
+    keys = labels([p.point for p in results])
+    table = _table(*keys.values(), "load", *SYMBOLS.values(), "jobs")
+    for p in results:
+        cells = [with_interval(p.estimates[name]) for name in SYMBOLS]
+        table.add_row(*_labelled(p.point, keys), short(p.run.system.load), *cells, count(p.run.jobs))
+    level = f"{results[0].run.level:.0%} intervals from replications. " if len(results) else ""
+    table.caption = f"{MEANING}, in {_unit(results)}.\n{level}`< x`: none seen, so at most x."
+    return table
+
+
+def exact(rows: Iterable[tuple[Point, Mapping[str, float] | None, str]]) -> Table:
+    """A row a point: exact p_W, p_B and E[W], and how they were found (or why not)."""
+    rows = list(rows)
+    keys = labels([point for point, _, _ in rows])
+    table = _table(*keys.values(), "load", *SYMBOLS.values(), "how")
+    for point, values, how in rows:
+        cells = [short(values[name], 10) if values else "-" for name in SYMBOLS]
+        table.add_row(*_labelled(point, keys), short(point.system.load), *cells, how)
+    table.caption = f"{MEANING}."
+    return table
+
+
+def listing(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> Table:
+    """Rows of text under their names."""
+    table = Table(*columns, box=box.SIMPLE_HEAD, header_style="bold", padding=(0, 1))
+    for row in rows:
+        table.add_row(*(str(row[c]) for c in columns))
+    return table
+
+
+def labels(points: Sequence[Point]) -> dict[str, str]:
+    """The swept keys and the short names their columns get; N when nothing is swept."""
+    swept = dict.fromkeys(key for point in points for key in point.labels)
+    last = [key.rpartition(".")[2] for key in swept]
+    names = {key: name if last.count(name) == 1 else key for key, name in zip(swept, last, strict=True)}
+    return {key: {"servers": "N"}.get(name, name) for key, name in names.items()}
+
+
+def _labelled(point: Point, keys: Mapping[str, str]) -> list[str]:
+    return [_shown(point.labels.get(key)) for key in keys]
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{k} {_shown(v)}" for k, v in value.items())
+    return short(value, 6) if isinstance(value, float) else str(value)
+
+
+def _unit(results: Sequence[PointResult]) -> str:
+    unit = "mean service times of the average server"
+    units = {p.run.system.rates.time_unit for p in results if _speeds_have_a_unit(p.point)}
+    if len(units) == 1:
+        return f"{unit} (one is {short(units.pop())} of the time units in which the speeds are given)"
+    return unit
+
+
+def _speeds_have_a_unit(point: Point) -> bool:
+    return point.table.get("rates", {}).get("profile") in SPEEDS_WITH_A_UNIT
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, header_style="bold", caption_justify="left", caption_style="dim", padding=(0, 1))
+    for column in columns:
+        table.add_column(column, justify="left" if column == "how" else "right", no_wrap=column != "how")
+    return table
