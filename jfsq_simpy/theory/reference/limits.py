@@ -1,0 +1,112 @@
+"""Limits as N grows: the super-Halfin-Whitt Gamma law, its conjectured heterogeneous form, Erlang loss below.
+
+In    a System, or N, alpha and beta
+Out   curves for p_W and E[W], the limit law of (jobs - N)/N^alpha
+Rule  a conjecture is marked as one and is never used to judge; a limit says nothing about any one N
+Cost  nothing
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from scipy import special
+
+from jfsq_simpy.errors import ModelError
+from jfsq_simpy.rates import Rates
+from jfsq_simpy.system import System
+from jfsq_simpy.theory.reference.erlang import erlang_b
+
+
+@dataclass(frozen=True)
+class GammaLimit:
+    """(jobs - N) / N^alpha in the limit: a Gamma law. `proved` is False for the conjecture."""
+
+    shape: float
+    rate: float
+    waiting_constant: float  # p_W N^(1 - alpha) in the limit
+    proved: bool
+    source: str
+
+    @property
+    def mean(self) -> float:
+        """The law's mean."""
+        return self.shape / self.rate
+
+    @property
+    def variance(self) -> float:
+        """The law's variance."""
+        return self.shape / self.rate**2
+
+    def tail(self, x: float) -> float:
+        """P(the limit > x): for shape 2, (1 + beta x) e^(-beta x).
+
+        >>> round(jsq_gamma(1.0).tail(2.0), 6)      # 3 e^-2
+        0.406006
+        """
+        return float(special.gammaincc(self.shape, self.rate * max(x, 0.0)))
+
+
+def jsq_gamma(beta: float = 1.0) -> GammaLimit:
+    """Equal servers, lambda = 1 - beta N^-alpha, 1/2 < alpha < 1: Gamma(2, beta); E[W] and p_W fall as 2/X.
+
+    Zhao, Banerjee & Mukherjee (2025).
+    """
+    if not beta > 0:
+        raise ModelError(f"beta = {beta} must be above 0: lambda = 1 - beta N^-alpha.")
+    return GammaLimit(2.0, beta, 2.0 * beta, proved=True, source="Zhao, Banerjee & Mukherjee (2025)")
+
+
+def gamma_conjecture(rates: Rates, policy: str = "jfsq") -> GammaLimit:
+    """CONJECTURE: with speed classes of size proportional to N, Gamma(1 + mu_I/mu_D, 1) and p_W X -> mu_I + mu_D.
+
+    Heuristic: jobs X in excess of N drift by (c/x - 1) with variance 2, where idle servers (rate mu_I)
+    feed on servers with two jobs (rate mu_D). Under JFSQ the idle ones are the slowest class and the
+    queues stand at the fastest: mu_I = mu_N, mu_D = mu_1. Under JSQ, blind to speed, mu_I is the
+    size-biased mean rate and mu_D the harmonic mean. With equal servers it is the proved Gamma(2, 1).
+
+    >>> from jfsq_simpy import rates
+    >>> gamma_conjecture(rates.two_speed(100, ratio=3)).shape
+    1.3333333333333333
+    """
+    share = rates.counts / rates.n_servers
+    if policy == "jfsq":
+        idle, drain = rates.slowest, rates.fastest
+    elif policy == "jsq":
+        idle, drain = float(share @ rates.speeds**2) / float(share @ rates.speeds), 1 / float(share @ (1 / rates.speeds))
+    else:
+        raise ModelError(f'policy = {policy!r}: the conjecture speaks of "jfsq" and "jsq".')
+    return GammaLimit(1 + idle / drain, 1.0, idle + drain, proved=rates.n_classes == 1, source="conjecture")
+
+
+def loss_curve(system: System) -> float:
+    """Equal servers below Halfin-Whitt: p_W falls like Erlang's B(N, lambda N), waiting being negligible.
+
+    The ratio is 1.09, 1.03, 1.009 at N = 100, 1000, 10^4 with alpha = 1/4.
+    """
+    if system.rates.n_classes > 1:
+        raise ModelError("the loss curve is for equal servers; unequal ones have no closed form.")
+    return erlang_b(system.n_servers, system.arrival_rate)
+
+
+def ordered_idle(m: int, offered: float) -> float:
+    """Mean idle servers among the first m of equal servers filled in order: m - a (1 - B(m, a)).
+
+    What Lemmas 1 and 2 see under index ties when waiting is negligible (jobs overflow past the first m as
+    if lost). At m = a it is about sqrt(2 a / pi).
+
+    >>> round(ordered_idle(8000, 9000.0), 2)
+    7.86
+    """
+    if m == 0:
+        return 0.0
+    return m - offered * (1 - erlang_b(m, offered))
+
+
+def boundary_excess(fast: int, fast_rate: float, slow_rate: float) -> float:
+    """E[jobs] - N2 when N2 is exactly all fast servers: a B(a, a) (mu_f/mu_s - 1) with a = their number.
+
+    Fast servers idle now and then (Erlang loss), and slow ones make up for it, taking longer: of order
+    sqrt N, about sqrt(2 a / pi) (mu_f/mu_s - 1). Negligible waiting. Breaks section 3.5's display.
+    """
+    return fast * erlang_b(fast, float(fast)) * (fast_rate / slow_rate - 1)
