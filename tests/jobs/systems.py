@@ -1,0 +1,102 @@
+"""Random systems for agreement tests: ties, lattice times, overload, every policy, every kind of observable."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from jfsq_simpy import System, rates
+from jfsq_simpy.laws import Law
+from jfsq_simpy.policies import AskSample, Policy, as_policy
+from jfsq_simpy.policies.policy import nothing, shortest, shortest_then_fastest
+from jfsq_simpy.tally import NOTHING, Observables, Window
+
+
+class Lattice(Law):
+    """0, 1/2, 1 and 2, with mean 1: with it many things happen at one instant, and some jobs take no time."""
+
+    name = "lattice"
+
+    def __init__(self, zero: float) -> None:
+        self.zero = zero
+
+    @property
+    def variance(self) -> float:
+        return 0.25 + 2 * self.zero
+
+    def draw(self, rng: np.random.Generator, n: int) -> np.ndarray:
+        return rng.choice([0.0, 0.5, 1.0, 2.0], n, p=[self.zero, 0.2, 0.7 - 2 * self.zero, 0.1 + self.zero])
+
+
+@dataclass(frozen=True)
+class Case:
+    system: System
+    window: Window
+    observe: Observables
+    start: str
+
+
+def expected_delay(q, mu):
+    return (q + 1) / mu, -mu
+
+
+def slowest_first(q, mu):
+    return q, mu
+
+
+def odd(q, mu):
+    return np.round(2 * q / mu) % 3
+
+
+KEYS = (shortest_then_fastest, shortest, expected_delay, slowest_first, odd, nothing)
+
+
+def random_case(seed: int, jobs: int = 300) -> Case:
+    """A system of 1 to 40 servers with 1 to 6 places, and what to measure of it."""
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(1, 41))
+    speeds = rng.choice([0.5, 1.0, 1.7, 2.0, 3.0], n) if rng.random() < 0.7 else rng.random(n) + 0.1
+    lattice = rng.random() < 0.4  # loads that keep all times on a lattice, at rates that are powers of 2
+    if lattice:
+        speeds = np.ones(n)
+    system = System(
+        rates.from_speeds(speeds),
+        load=2.0 ** int(rng.integers(0, 5)) / n if lattice else float(rng.choice([0.3, 0.7, 1.0, 1.5, 4.0])),
+        places=int(rng.integers(1, 7)),
+        policy=_random_policy(rng, n),
+        size=["exponential", "deterministic", Lattice(0.2), Lattice(0.0), {"law": "lognormal", "scv": 4.0}][rng.integers(5)],
+        arrivals=["poisson", "deterministic", Lattice(0.3), Lattice(0.0), {"law": "hyperexponential", "scv": 4.0}][rng.integers(5)],
+    )
+    length = min(jobs / system.arrival_rate, 1000.0)
+    window = Window(
+        warmup=float(rng.choice([0.0, 0.5, 1.3, 5.0])),
+        length=length if rng.random() < 0.5 else float(np.ceil(length)),
+        batches=int(rng.integers(1, 5)),
+        drain=float(rng.choice([0.0, 0.5, 1.0, np.inf])),
+    )
+    return Case(system, window, _random_observables(rng, n), str(rng.choice(["empty", "busy"])))
+
+
+def _random_policy(rng: np.random.Generator, n_servers: int) -> Policy:
+    ties = str(rng.choice(["uniform", "index", "rate"]))
+    kind = rng.integers(8)
+    if kind < 5:
+        return as_policy({"name": ["jfsq", "jfsq", "jsq", "jsq", "random"][kind], "ties": ties})
+    key, full_last = KEYS[rng.integers(len(KEYS))], bool(rng.random() < 0.5)
+    if kind == 5:
+        return Policy("tabled", key, ties=ties, full_last=full_last)
+    replace, d = bool(rng.random() < 0.5), int(rng.integers(1, 6))
+    return Policy("sampled", key, AskSample(d if replace else min(d, n_servers), replace), ties=ties, full_last=full_last)
+
+
+def _random_observables(rng: np.random.Generator, n: int) -> Observables:
+    if rng.random() < 0.4:
+        return NOTHING
+    return Observables(
+        joint=((0, 1, 3, 10), (0, 1, 2, 5, 40)),
+        tails=((0.5, 0.7 * n, 1.0), (0.0, float(n), 0.0)),
+        idle_tails=((min(2, n), 1.0), (n, 2.5)),
+        powers=((0.2, 1), (0.5, 3)),
+        path=bool(rng.random() < 0.5),
+    )
