@@ -17,6 +17,7 @@ from jfsq_simpy.jobs.trace_rows import MemoryRows, TraceFacts, column
 from jfsq_simpy.rates import from_speeds
 from jfsq_simpy.system import System
 from jfsq_simpy.tally import Window
+from tests.jobs.systems import random_case
 
 
 def recorded(system, window, seed=1, *, start="empty", engine="process", replication=0):
@@ -43,33 +44,18 @@ def engines_here():
     return names
 
 
-@st.composite
-def systems(draw):
-    speeds = draw(st.lists(st.sampled_from([1.0, 1.5, 2.0, 4.0, 0.3]), min_size=1, max_size=6))
-    return System(
-        rates=from_speeds(speeds),
-        load=draw(st.sampled_from([0.3, 0.7, 0.95, 1.0, 1.6])),
-        places=draw(st.integers(1, 5)),
-        policy=draw(st.sampled_from(["jfsq", "jsq", "random", {"name": "jfsq", "ties": "index"}])),
-        size=draw(st.sampled_from(["exponential", "deterministic"])),
-        arrivals=draw(st.sampled_from(["poisson", "deterministic"])),
-    )
-
-
 @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
-    system=systems(),
-    seed=st.integers(0, 2**32),
-    start=st.sampled_from(["empty", "busy"]),
-    drain=st.sampled_from([0.0, 0.7, np.inf]),
+    case=st.integers(0, 2**32 - 1).map(lambda n: random_case(n, jobs=120)),
+    seed=st.integers(0, 2**32 - 1),
     block_rows=st.sampled_from([1, 3, 17, 1000]),
     engine=st.sampled_from(engines_here()),
 )
-def test_a_trace_of_any_system_obeys_every_rule(system, seed, start, drain, block_rows, engine):
-    window = Window(1.0, 30.0 / system.arrival_rate + 3.0, drain=drain)
-    columns = recorded(system, window, seed, start=start, engine=engine)
-    check(system, columns, block_rows)
-    if np.isinf(drain):
+def test_a_trace_of_any_system_obeys_every_rule(case, seed, block_rows, engine):
+    """Ties, lattice times, sizes of 0, overload, every kind of policy, runs cut off and runs to the end."""
+    columns = recorded(case.system, case.window, seed, start=case.start, engine=engine)
+    check(case.system, columns, block_rows)
+    if np.isinf(case.window.drain):
         assert not np.isnan(columns["departure"][columns["server"] >= 0]).any()
 
 
