@@ -48,7 +48,7 @@ def as_policy(spec: Policy | str | Mapping[str, Any]) -> Policy:
         raise ModelError(f'policy must be a name, a table {{name = "...", ...}} or a Policy; it is {spec!r}.')
     parameters = {k: v for k, v in spec.items() if k != "name"}
     name = spec["name"]
-    if name not in POLICIES:
+    if not isinstance(name, str) or name not in POLICIES:
         raise ModelError(f"policy: there is no policy {name!r}; known: {', '.join(POLICIES)}.")
     try:
         inspect.signature(POLICIES[name]).bind(**parameters)

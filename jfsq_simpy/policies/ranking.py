@@ -66,11 +66,7 @@ def _evaluate(key: Key, levels: NDArray[np.int64], mu: FloatArray) -> list[Float
         value = key(levels, mu)
     except Exception:  # the user's function may be written for plain numbers: ask it number by number
         value = _evaluate_each(key, levels, mu)
-    parts = value if isinstance(value, tuple) else (value,)
-    try:
-        arrays = [np.broadcast_to(np.asarray(part, dtype=np.float64), shape) for part in parts]
-    except (TypeError, ValueError):
-        raise ModelError(f"policy key {_name(key)} must give a number or a tuple of numbers; it gave {value!r}.") from None
+    arrays = [_as_numbers(key, part, shape) for part in _parts(value)]
     for array in arrays:
         if np.isnan(array).any():
             c, q = (int(i) for i in np.argwhere(np.isnan(array))[0])
@@ -89,9 +85,25 @@ def _evaluate_each(key: Key, levels: NDArray[np.int64], mu: FloatArray) -> tuple
                 value = key(q, rate)
             except Exception as error:
                 raise ModelError(f"policy key {_name(key)} failed for queue length {q} and rate {rate:.6g}: {error!r}.") from error
-            rows.append(value if isinstance(value, tuple) else (value,))
+            rows.append([_as_numbers(key, part, ()) for part in _parts(value)])
+    if len({len(row) for row in rows}) != 1:
+        raise ModelError(f"policy key {_name(key)} must give a number or a tuple of numbers, as many for every state.")
     table = np.array(rows, dtype=np.float64)
     return tuple(table[:, i].reshape(mu.size, levels.size) for i in range(table.shape[1]))
+
+
+def _parts(value: Any) -> tuple[Any, ...]:
+    return value if isinstance(value, tuple) else (value,)
+
+
+def _as_numbers(key: Key, part: Any, shape: tuple[int, ...]) -> FloatArray:
+    try:
+        array = np.asarray(part)
+        if array.dtype.kind in "biuf":  # None and words would otherwise turn into nan or fail later
+            return np.broadcast_to(array.astype(np.float64), shape)
+    except ValueError:
+        pass
+    raise ModelError(f"policy key {_name(key)} must give a number or a tuple of numbers; it gave {part!r}.")
 
 
 def _name(key: Key) -> str:
