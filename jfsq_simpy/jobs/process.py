@@ -7,9 +7,8 @@ Rule  a job leaving at time t is already gone for a job arriving at t: arrivals 
 Time  in mean service times of a rate-1 server
 Cost  O(log N) a job
 
-The pieces alone make a runnable model: two servers, three places each, nine jobs:
+The pieces alone make a runnable model: two servers, three places each, nine jobs.
 
->>> import simpy
 >>> from jfsq_simpy import System
 >>> system = System(rates=[1.5, 0.5], load=0.9, places=3)
 >>> env = simpy.Environment()
@@ -23,39 +22,20 @@ The pieces alone make a runnable model: two servers, three places each, nine job
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Generator, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator, Iterable, Sequence
 from typing import Any
 
-import numpy as np
 import simpy
 from sortedcontainers import SortedList
 
 from jfsq_simpy.draws import JobDraws, Seed
+from jfsq_simpy.jobs.job import Job, arriving_jobs, initial_jobs
 from jfsq_simpy.jobs.records import JobRecorder, Sink
-from jfsq_simpy.policies.policy import AskAll, asked, break_tie
+from jfsq_simpy.policies.policy import AskAll, choose_among
 from jfsq_simpy.system import System
 from jfsq_simpy.tally import NOTHING, Observables, Outcome, Window
 
-AFTER_DEPARTURES = 2  # SimPy runs lower priorities first at one instant: URGENT is 0, NORMAL is 1
-BLOCKED = -1
-
-
-@dataclass(slots=True, eq=False)
-class Job:
-    """One job: what it draws, and what happens to it."""
-
-    id: int
-    gap: float  # time since the arrival before
-    size: float  # service requirement, mean 1
-    tie: float  # in [0, 1): decides among equally good servers
-    samples: tuple[float, ...] = ()  # in [0, 1): whom a sampling policy asks
-    arrival: float = math.nan
-    server: int = BLOCKED
-    level: int = 0  # jobs found at the server
-    start: float = math.nan
-    departure: float = math.nan
+AFTER_DEPARTURES: Any = 2  # SimPy runs lower priorities first at one instant: URGENT is 0, NORMAL is 1
 
 
 class Arrival(simpy.Event):
@@ -64,7 +44,7 @@ class Arrival(simpy.Event):
     def __init__(self, env: simpy.Environment, delay: float) -> None:
         super().__init__(env)
         self._ok, self._value = True, None
-        env.schedule(self, AFTER_DEPARTURES, delay)  # type: ignore[arg-type]  # any int orders
+        env.schedule(self, AFTER_DEPARTURES, delay)
 
 
 class Server:
@@ -79,7 +59,7 @@ class Server:
 
     def serve(self) -> Generator[simpy.Event, Any, None]:
         while True:
-            job: Job = yield self.buffer.get()
+            job = yield self.buffer.get()
             job.start = self.env.now
             yield self.env.timeout(job.size / self.rate)
             job.departure = self.env.now
@@ -90,77 +70,50 @@ class Dispatcher:
     """Routes each arriving job by the policy: for JFSQ a shortest queue, of these a fastest, ties uniform."""
 
     def __init__(self, env: simpy.Environment, system: System, servers: list[Server]) -> None:
-        self.env, self.policy = env, system.policy
-        self.servers: list[Server] = servers
-        self.rates = system.rates.vector()
-        # rank[q] orders a server's preference at queue length q; for JFSQ as (q, -mu_n) would
-        by_class = system.policy.rank_table(system.rates, system.places).tolist()
-        self.rank = [by_class[c] for c in system.rates.class_of_server()]
-        self.order = SortedList((self.rank[s.index][s.queue_length], s.index) for s in servers)
-        self.departed: Callable[[Job], None] = lambda job: None
+        self.env, self.policy, self.rates = env, system.policy, system.rates.vector()
+        self.servers: Sequence[Server] = servers
+        self.on_departure: Callable[[Job], None] = lambda job: None
+        # key[n][q] = (rank, n) places server n at queue length q; for JFSQ ranks order as (q, -mu_n) does
+        rank = system.policy.rank_table(system.rates, system.places).tolist()
+        self.key: list[list[tuple[int, int]]] = [[(r, n) for r in rank[c]] for n, c in enumerate(system.rates.class_of_server().tolist())]
+        self.order = SortedList(self.key[s.index][s.queue_length] for s in servers)
         for server in servers:
             server.on_departure = self.depart
 
     def run(self, jobs: Iterable[Job]) -> Generator[simpy.Event, Any, None]:
         for job in jobs:
             yield Arrival(self.env, job.gap)
-            job.arrival = self.env.now
             self.route(job)
 
     def route(self, job: Job) -> None:
         server = self.choose(job)
-        job.level = server.queue_length
-        if server.queue_length == server.places:  # all b places taken: the job is blocked
-            return
-        job.server = server.index
-        self.change(server, +1)
-        server.buffer.put(job)  # for b = 1 only an idle server gets here, and takes the job at once
+        job.arrival, job.level = self.env.now, server.queue_length
+        if server.queue_length < server.places:  # else all b places are taken: the job is blocked
+            job.server = server.index
+            self.change(server, +1)
+            server.buffer.put(job)  # for b = 1 only an idle server gets here, and takes the job at once
 
     def depart(self, server: Server, job: Job) -> None:
         self.change(server, -1)
-        self.departed(job)
+        self.on_departure(job)
 
     def change(self, server: Server, jobs: int) -> None:
-        rank = self.rank[server.index]
-        self.order.remove((rank[server.queue_length], server.index))
+        key = self.key[server.index]
+        self.order.remove(key[server.queue_length])
         server.queue_length += jobs
-        self.order.add((rank[server.queue_length], server.index))
+        self.order.add(key[server.queue_length])
 
     def choose(self, job: Job) -> Server:
-        if not isinstance(self.policy.query, AskAll):
-            return self.choose_among(asked(self.policy.query, len(self.servers), np.array(job.samples)), job)
+        if not isinstance(self.policy.query, AskAll) or self.policy.ties == "rate":
+            return self.servers[choose_among(self.policy, self.rank_now, self.rates, job.tie, job.samples)]
         best, fastest = self.order[0]
-        if self.policy.ties == "index":
+        if self.policy.ties == "index" or len(self.order) == 1 or self.order[1][0] > best:
             return self.servers[fastest]
-        tied = self.order.bisect_left((best + 1,))  # how many servers share the best rank
-        if self.policy.ties == "uniform":
-            return self.servers[self.order[int(job.tie * tied)][1]]
-        return self.choose_among(np.array([n for _, n in self.order[:tied]]), job)
+        tied = self.order.bisect_left((best + 1,))  # this many servers share the best rank, in order of index
+        return self.servers[self.order[int(job.tie * tied)][1]]
 
-    def choose_among(self, candidates: Any, job: Job) -> Server:
-        ranks = np.array([self.rank[n][self.servers[n].queue_length] for n in candidates])
-        return self.servers[break_tie(self.policy.ties, candidates[ranks == ranks.min()], self.rates, job.tie)]
-
-
-@dataclass
-class Model:
-    """The whole system in one SimPy environment."""
-
-    system: System
-    env: simpy.Environment = field(default_factory=simpy.Environment)
-
-    def __post_init__(self) -> None:
-        rates = self.system.rates.vector().tolist()
-        self.servers = [Server(self.env, n, rate, self.system.places) for n, rate in enumerate(rates)]
-        self.dispatcher = Dispatcher(self.env, self.system, self.servers)
-
-    def put_initial(self, sizes: Iterable[float]) -> Iterator[Job]:
-        """Jobs -1, -2, ... present at time 0, one at each of the fastest servers."""
-        for n, size in enumerate(sizes):
-            job = Job(-1 - n, gap=0.0, size=size, tie=0.0, arrival=0.0, server=n)
-            self.dispatcher.change(self.servers[n], +1)
-            self.servers[n].buffer.put(job)
-            yield job
+    def rank_now(self, n: int) -> int:
+        return self.key[n][self.servers[n].queue_length][0]
 
 
 def run(
@@ -173,29 +126,23 @@ def run(
     start: str = "empty",
     sink: Sink | None = None,
 ) -> Outcome:
-    """One replication. Arrivals go on until every job of the window has left, or for `window.drain`."""
-    model, draws = Model(system), JobDraws(system, seed, replication)
-    recorder = JobRecorder(system, window, observe, sink)
-    model.dispatcher.departed = recorder.left
-    for job in model.put_initial(draws.initial_sizes(system.n2.floor if start == "busy" else 0)):
+    """One replication, until every job of the window has left or `window.drain` has passed."""
+    env, draws = simpy.Environment(), JobDraws(system, seed, replication)
+    servers = [Server(env, n, rate, system.places) for n, rate in enumerate(system.rates.vector().tolist())]
+    dispatcher, recorder = Dispatcher(env, system, servers), JobRecorder(system, window, observe, sink)
+    dispatcher.on_departure = recorder.left
+    for server, job in zip(servers, initial_jobs(draws, system.n2.floor if start == "busy" else 0), strict=False):
+        job.server = server.index
+        dispatcher.change(server, +1)
+        server.buffer.put(job)
         recorder.came(job)
-    model.env.process(model.dispatcher.run(recorder.watch(_jobs(draws))))
-    model.env.run(until=window.end)
-    while recorder.waiting_for and model.env.peek() <= window.end + window.drain:
-        model.env.step()
+    env.process(dispatcher.run(recorder.watch(arriving_jobs(draws))))
+    env.run(until=window.end)
+    while recorder.present and env.peek() <= window.end + window.drain:
+        env.step()
     return recorder.outcome()
 
 
 def supports(system: System) -> str | None:
-    """Why this engine cannot run a system; it runs every one."""
+    """Why this engine cannot run a system, in one line; None: it runs every one."""
     return None
-
-
-def _jobs(draws: JobDraws) -> Iterator[Job]:
-    for block in draws.blocks():
-        samples = map(tuple, block.samples.tolist())
-        rows = zip(block.gaps.tolist(), block.sizes.tolist(), block.ties.tolist(), samples, strict=True)
-        for k, (gap, size, tie, sample) in enumerate(rows, start=block.first):
-            if gap == math.inf:  # a recorded stream has ended
-                return
-            yield Job(k, gap, size, tie, sample)

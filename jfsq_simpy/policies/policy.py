@@ -1,14 +1,15 @@
 """A policy as data: whom it asks, how it ranks them, how it breaks ties.
 
 In    a key function, a query, a tie rule
-Out   a Policy every engine reads the same way, and `route`, the rule itself written to be read
+Out   a Policy every engine reads the same way, and `choose_among`, the rule itself written to be read
 Rule  ties fall uniformly whatever happened before: the tied servers are listed by index and one
       uniform number of the job picks among them. "index" takes the lowest index instead.
-Cost  `route` is O(N): the meaning, against which the engines' O(log N) ways are tested
+Cost  `choose_among` is O(servers asked): the meaning, against which the engines' O(log N) ways are tested
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -161,11 +162,17 @@ def break_tie(ties: Ties, tied: NDArray[np.int64], rates: FloatArray, u: float) 
     return int(tied[min(np.searchsorted(cumulative, u * cumulative[-1], side="right"), tied.size - 1)])
 
 
-def route(policy: Policy, ranks: NDArray[np.integer[Any]], rates: FloatArray, u: float, samples: FloatArray) -> int:
+def choose_among(policy: Policy, rank_of: Callable[[int], int], rates: FloatArray, u: float, samples: FloatArray) -> int:
     """The server a job goes to, 0 being the fastest, by the definition: ask, rank, break the tie.
 
-    `ranks` : int array (n_servers,), every server's rank now. `rates` : float array (n_servers,).
+    `rank_of(n)` is server n's rank now; `rates` float array (n_servers,); `u` and `samples` the job's
+    uniform numbers. O(servers asked).
     """
-    candidates = asked(policy.query, ranks.size, samples)
-    best = ranks[candidates].min()
-    return break_tie(policy.ties, candidates[ranks[candidates] == best], rates, u)
+    candidates = asked(policy.query, rates.size, samples)
+    ranks = np.array([rank_of(n) for n in candidates.tolist()])
+    return break_tie(policy.ties, candidates[ranks == ranks.min()], rates, u)
+
+
+def route(policy: Policy, ranks: NDArray[np.integer[Any]], rates: FloatArray, u: float, samples: FloatArray) -> int:
+    """`choose_among` with every server's rank given: int array (n_servers,). O(N)."""
+    return choose_among(policy, lambda n: int(ranks[n]), rates, u, samples)
