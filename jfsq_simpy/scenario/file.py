@@ -21,7 +21,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from jfsq_simpy.draws import Seed
-from jfsq_simpy.errors import DataError, JfsqError, ScenarioError
+from jfsq_simpy.errors import DataError, JfsqError, PlanError, ScenarioError
 from jfsq_simpy.experiment import Ledger, Plan, Point, Precision, Progress, Results
 from jfsq_simpy.experiment import run as run_points
 from jfsq_simpy.scenario.build import Builder
@@ -55,6 +55,7 @@ class Scenario:
     name: str
     text: str
     raw: Mapping[str, Any]  # the file with every override applied
+    source: str = "scenario"  # what messages begin with
     settings: tuple[tuple[str, Any], ...] = ()
     _points: tuple[Point, ...] = field(default=(), repr=False)
 
@@ -81,7 +82,7 @@ class Scenario:
             points = tuple(_points(raw, Path(base)))
         except JfsqError as error:
             raise type(error)(f"{source}: {error}") from None
-        return cls(name, text, raw, settings, points)
+        return cls(name, text, raw, source, settings, points)
 
     @property
     def question(self) -> str:
@@ -111,7 +112,10 @@ class Scenario:
         not run again. `workers` is how many replications run side by side; see `experiment.run`.
         """
         ledger = Ledger(Path(out), self.origin(), self.text) if out is not None else None
-        return run_points(self.points(), origin=self.origin(), ledger=ledger, workers=workers, progress=progress)
+        try:
+            return run_points(self.points(), origin=self.origin(), ledger=ledger, workers=workers, progress=progress)
+        except PlanError as error:
+            raise PlanError(f"{self.source}: run.{error}") from None
 
     def origin(self) -> dict[str, Any]:
         """Where results come from: name, question, hash of the text, overrides."""
