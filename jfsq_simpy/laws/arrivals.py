@@ -71,6 +71,10 @@ class MMPP(Stream):
         mean_rate = rescaled(float(share @ rates))
         self._rates, self._switching, self._share = rates / mean_rate, switching / mean_rate, share
         self._switches_per_gap = float(-share @ np.diag(self._switching))
+        longest = -1 / np.diag(self._switching)
+        if longest.max() > 1e12:
+            i = int(np.argmax(longest))
+            raise ModelError(f"law 'mmpp': state {i} lasts {longest[i]:.3g} mean gaps, and no run does; let it switch faster.")
         if self._switches_per_gap > 100:
             raise ModelError(
                 f"law 'mmpp': the state switches {self._switches_per_gap:.3g} times a gap; above 100 this is a Poisson process "
@@ -237,7 +241,7 @@ def _check_modulation(rates: FloatArray, switching: FloatArray) -> None:
         raise ModelError(
             f"law 'mmpp': switching row {i} sums to {sums[i]:g} and must sum to 0: the diagonal is minus the rates out."
         )
-    reached = off > 0
+    reached = (off > 0) | np.eye(m, dtype=bool)
     for _ in range(m):
         reached = reached | (reached @ reached)
     if not reached.all():

@@ -12,11 +12,13 @@ import numbers
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from jfsq_simpy.errors import ModelError
 from jfsq_simpy.laws.law import FloatArray
 
 SAME = 1e-12  # relative: what differs by less is rounding, and is not rescaled
+SMALLEST, LARGEST = 1e-100, 1e100  # between these, sums, squares and means neither overflow nor vanish
 
 
 def number(
@@ -58,11 +60,11 @@ def numbers_in(place: str, values: Any, *, ndim: Literal[1, 2] = 1, least: float
     if raw.dtype.kind not in "fiu" or raw.ndim != ndim or raw.size == 0:
         raise ModelError(f"{place} must be {shape}; it is {_shortened(values)}.")
     array = np.array(raw, dtype=np.float64)
-    wrong = ~np.isfinite(array) | (array < least)
-    if wrong.any():
-        where = tuple(int(i) for i in np.argwhere(wrong)[0])
-        bound = "" if least == -math.inf else f" and at or above {least:g}"
-        raise ModelError(f"{place}[{', '.join(map(str, where))}] = {array[where]} must be finite{bound}.")
+    bound = "" if least == -math.inf else f" and at or above {least:g}"
+    _refuse_first(place, array, ~np.isfinite(array) | (array < least), f"be finite{bound}")
+    size = np.abs(array)
+    extreme = (size > LARGEST) | ((size > 0) & (size < SMALLEST))
+    _refuse_first(place, array, extreme, f"not lie beyond {LARGEST:g} or, but for 0, below {SMALLEST:g}: sums would fail")
     array.setflags(write=False)
     return array
 
@@ -100,6 +102,12 @@ def is_finite_number(value: Any) -> bool:
         return math.isfinite(value)
     except OverflowError:  # an int beyond 1e308
         return False
+
+
+def _refuse_first(place: str, array: FloatArray, wrong: NDArray[np.bool_], rule: str) -> None:
+    if wrong.any():
+        where = tuple(int(i) for i in np.argwhere(wrong)[0])
+        raise ModelError(f"{place}[{', '.join(map(str, where))}] = {array[where]} must {rule}.")
 
 
 def _range_in_words(above: float, least: float, most: float) -> str:

@@ -98,7 +98,8 @@ class RecordedGaps(Recorded):
         """
         why = "the number of servers the arrivals are shared by"
         servers = whole("recorded_gaps.load: n_servers", n_servers, why, least=1, most=10**12)
-        return time_unit / self.factor / servers
+        unit = number("recorded_gaps.load: time_unit", time_unit, "units of the log in one unit of model time", above=0)
+        return unit / self.factor / servers
 
 
 class RecordedSizes(Recorded):
