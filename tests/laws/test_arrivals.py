@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from jfsq_simpy.draws import BLOCK, JobDraws, Seed
-from jfsq_simpy.laws import MMPP, Batch, Deterministic, Erlang
+from jfsq_simpy.laws import MMPP, Batch, Deterministic, Erlang, Periodic
 from jfsq_simpy.system import System
 
 FALSE_ALARM = 1e-6  # a red run means a bug, not bad luck
@@ -157,6 +157,12 @@ def test_batches_may_come_in_bursts(blocks):
     gaps, after = law.draw_block(rng, BLOCK, (0, 1))
     assert after == (0, 1)
     assert abs(gaps.mean() * 1.6 - 1) < 5 / math.sqrt(BLOCK / 4)
+
+
+def test_batches_keep_the_place_of_the_law_between_them(blocks):
+    """Batches that pause half of the time pause in every block, not only in the first."""
+    gaps = blocks(Batch(4, gaps=Periodic(levels=[1.0, 0.0], period=100.0)), 3).ravel()
+    assert ((np.cumsum(gaps) / 4) % 100.0).max() <= 50.0 + 1e-6
 
 
 def test_a_system_counts_what_batches_bring():
