@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import repeat
 from typing import Any
 
@@ -20,7 +20,7 @@ BLOCKED = -1
 CHUNK = 1024  # Python numbers made at once: few enough to stay in the cache; divides every block
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(eq=False)
 class Job:
     """One job: what it draws, and what happens to it."""
 
@@ -29,16 +29,19 @@ class Job:
     size: float  # service requirement, mean 1
     tie: float  # in [0, 1): decides among equally good servers
     samples: Any = ()  # in [0, 1): whom a sampling policy asks
-    arrival: float = math.nan
-    server: int = BLOCKED
-    level: int = 0  # jobs found at the server
-    start: float = math.nan
-    departure: float = math.nan
+    arrival: float = field(default=math.nan, init=False)
+    server: int = field(default=BLOCKED, init=False)
+    level: int = field(default=0, init=False)  # jobs found at the server
+    start: float = field(default=math.nan, init=False)
+    departure: float = field(default=math.nan, init=False)
 
 
 def initial_jobs(draws: JobDraws, n: int) -> Iterator[Job]:
     """Jobs -1, -2, ... present at time 0."""
-    return (Job(-1 - i, 0.0, size, 0.0, arrival=0.0) for i, size in enumerate(draws.initial_sizes(n).tolist()))
+    for i, size in enumerate(draws.initial_sizes(n).tolist()):
+        job = Job(-1 - i, gap=0.0, size=size, tie=0.0)
+        job.arrival = 0.0
+        yield job
 
 
 def arriving_jobs(draws: JobDraws) -> Iterator[Job]:

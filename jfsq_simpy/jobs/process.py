@@ -42,8 +42,7 @@ class Arrival(simpy.Event):
     """Like a timeout, but after every departure of its instant."""
 
     def __init__(self, env: simpy.Environment, delay: float) -> None:
-        super().__init__(env)
-        self._ok, self._value = True, None
+        self.env, self.callbacks, self._ok, self._value = env, [], True, None
         env.schedule(self, AFTER_DEPARTURES, delay)
 
 
@@ -75,7 +74,8 @@ class Dispatcher:
         self.on_departure: Callable[[Job], None] = lambda job: None
         # key[n][q] = (rank, n) places server n at queue length q; for JFSQ ranks order as (q, -mu_n) does
         rank = system.policy.rank_table(system.rates, system.places).tolist()
-        self.key: list[list[tuple[int, int]]] = [[(r, n) for r in rank[c]] for n, c in enumerate(system.rates.class_of_server().tolist())]
+        classes = system.rates.class_of_server().tolist()
+        self.key: list[list[tuple[int, int]]] = [[(r, n) for r in rank[c]] for n, c in enumerate(classes)]
         self.order = SortedList(self.key[s.index][s.queue_length] for s in servers)
         for server in servers:
             server.on_departure = self.depart

@@ -76,12 +76,14 @@ class JobRecorder:
             self.came(job)
 
     def came(self, job: Job) -> None:
+        """Record a job that has been routed."""
         if job.server >= 0:
             self.jobs[job.id] = job
         else:
             self._complete(job)
 
     def left(self, job: Job) -> None:
+        """Record a departure; jobs that came after the window are not recorded."""
         if self.jobs.pop(job.id, None) is not None:
             self._complete(job)
 
@@ -102,7 +104,7 @@ class JobRecorder:
         """Hand on the rows that come before the first job still present, in the order of arrival."""
         table = np.array(self.complete).reshape(-1, ROW)
         table = table[np.argsort(_order(table[:, 0]))]
-        first_present = min((float(_order(job)) for job in self.jobs), default=math.inf)
+        first_present = float(_order(next(iter(self.jobs), math.inf)))  # a dict keeps the order of arrival
         n = int(np.searchsorted(_order(table[:, 0]), first_present))
         self.complete = table[n:].ravel().tolist()
         self.enough = len(self.complete) + ROWS_AT_ONCE * ROW  # a job that stays for long holds back those behind it
