@@ -29,6 +29,7 @@ ROOMS = [
     "warmup",
     "run",
     "simulate",
+    "replay",
     "exact",
     "theory",
     "experiment",

@@ -205,3 +205,11 @@ class FileRows:
         if values.null_count:
             raise DataError(f"{self.path}: column `{name}` has empty cells; a trace has none.")
         return values.to_numpy(zero_copy_only=False)
+
+
+def is_trace(path: str | Path) -> bool:
+    """Whether the Parquet file at `path` is a trace, whole or not; False for anything that is not Parquet."""
+    try:
+        return KEY in (pq.read_schema(path).metadata or {})
+    except BAD_BYTES:
+        return False
