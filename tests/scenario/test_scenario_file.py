@@ -165,7 +165,9 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("old", "new", "fragments"), WRONG, ids=[new.replace("\n", " ")[:60] or f"no {old}" for old, new, _ in WRONG])
+@pytest.mark.parametrize(
+    ("old", "new", "fragments"), WRONG, ids=[new.replace("\n", " ")[:60] or f"no {old}" for old, new, _ in WRONG]
+)
 def test_what_is_wrong_is_said_in_one_line(old: str, new: str, fragments: list[str]) -> None:
     message = refused(GOOD.replace(old, new))
     assert message.startswith("fleet.toml: ")

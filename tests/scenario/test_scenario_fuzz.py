@@ -29,7 +29,22 @@ KEYS = [
     *("run.replications", "run.seed", "run.start", "run.batches", "run.drain", "run.level", "sweep.system.servers"),
     *("sweep.system.alpha", "sweep.system.policy", "sweep.run.jobs", "nonsense", "system.nonsense", ""),
 ]
-WORDS = ["jfsq", "jsq", "random", "erlang", "exponential", "poisson", "linear", "classes", "file", "auto", "busy", "index", "mmpp", ""]
+WORDS = [
+    "jfsq",
+    "jsq",
+    "random",
+    "erlang",
+    "exponential",
+    "poisson",
+    "linear",
+    "classes",
+    "file",
+    "auto",
+    "busy",
+    "index",
+    "mmpp",
+    "",
+]
 plain = st.one_of(
     st.booleans(),
     st.integers(-3, 12),
@@ -44,20 +59,22 @@ values = st.recursive(
     plain,
     lambda inner: st.one_of(
         st.lists(inner, max_size=4),
-        st.dictionaries(st.sampled_from(["name", "law", "profile", "ratio", "counts", "speeds", "k", "file", "x"]), inner, max_size=3),
+        st.dictionaries(
+            st.sampled_from(["name", "law", "profile", "ratio", "counts", "speeds", "k", "file", "x"]), inner, max_size=3
+        ),
     ),
     max_leaves=6,
 )
 
 
 def read_or_refused(text: str, overrides: list[tuple[str, Any]]) -> None:
+    message = "fleet.toml: fine"
     try:
-        scenario = Scenario.parse(text, overrides, source="fleet.toml")
+        assert Scenario.parse(text, overrides, source="fleet.toml").points()
     except JfsqError as error:
-        assert str(error).startswith("fleet.toml: ")
-        assert len(str(error).splitlines()) == 1
-    else:
-        assert scenario.points()
+        message = str(error)
+    assert message.startswith("fleet.toml: ")
+    assert len(message.splitlines()) == 1
 
 
 @settings(max_examples=400, deadline=None)

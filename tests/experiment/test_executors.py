@@ -1,0 +1,49 @@
+"""The crew: everything comes back, errors too, and nobody is waited for after Ctrl-C."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+
+import pytest
+
+from jfsq_simpy.experiment.executors import Crew
+
+
+@pytest.mark.parametrize(("workers", "processes"), [(1, False), (3, False), (1, True)])
+def test_every_task_comes_back_once(workers: int, processes: bool) -> None:
+    with Crew(workers) as crew:
+        for n in range(20):
+            crew.submit(n, lambda n=n: n * n, processes=processes)
+        assert sorted(crew.next() for _ in range(20)) == [(n, n * n) for n in range(20)]
+        assert crew.pending == 0
+
+
+def test_processes_are_processes_and_threads_are_not() -> None:
+    with Crew(2) as crew:
+        for n in range(6):
+            crew.submit(n, os.getpid, processes=True)
+        back = dict(crew.next() for _ in range(6))
+        assert sorted(back) == list(range(6))
+        assert os.getpid() not in back.values()
+        crew.submit("here", os.getpid, processes=False)
+        assert crew.next() == ("here", os.getpid())
+        crew.submit("wrong", lambda: 1 / 0, processes=True)
+        with pytest.raises(ZeroDivisionError):
+            crew.next()
+
+
+def test_an_error_comes_back_as_itself() -> None:
+    with Crew(1) as crew:
+        crew.submit(0, lambda: 1 / 0, processes=False)
+        with pytest.raises(ZeroDivisionError):
+            crew.next()
+
+
+def test_a_thread_still_at_work_is_not_waited_for() -> None:
+    release, before = threading.Event(), time.perf_counter()
+    with Crew(1) as crew:
+        crew.submit(0, release.wait, processes=False)
+    assert time.perf_counter() - before < 5
+    release.set()
