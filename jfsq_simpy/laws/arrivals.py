@@ -26,6 +26,7 @@ from jfsq_simpy.laws.phase_type import cumulative
 from jfsq_simpy.laws.registry import as_law
 
 SWITCHES = 65_536  # switches of state drawn at a time, at most
+LONGEST_STAY = 1e9  # mean gaps in a state; the clock then rounds to a millionth of one
 
 
 class Stream(Law):
@@ -72,10 +73,10 @@ class MMPP(Stream):
         self._rates, self._switching, self._share = rates / mean_rate, switching / mean_rate, share
         self._switches_per_gap = float(-share @ np.diag(self._switching))
         longest = -1 / np.diag(self._switching)
-        if longest.max() > 1e12:
+        if not longest.max() <= LONGEST_STAY:
             i = int(np.argmax(longest))
             raise ModelError(f"law 'mmpp': state {i} lasts {longest[i]:.3g} mean gaps, and no run does; let it switch faster.")
-        if self._switches_per_gap > 100:
+        if not self._switches_per_gap <= 100:
             raise ModelError(
                 f"law 'mmpp': the state switches {self._switches_per_gap:.3g} times a gap; above 100 this is a Poisson process "
                 'but for its cost. Use "poisson", or slow the switching down.'

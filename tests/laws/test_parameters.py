@@ -114,7 +114,7 @@ def test_every_parameter_of_every_law_refuses_what_is_no_value(example):
         ({"law": "periodic", "levels": [1.0, 2.0], "durations": [10.0]}, "must be 2 numbers above 0"),
         ({"law": "periodic", "levels": [1.0, 2.0], "durations": [10.0, 0.0]}, "must be 2 numbers above 0"),
         ({"law": "periodic", "levels": [1.0, 2.0]}, "exactly one of period, durations"),
-        ({"law": "periodic", "levels": [1.0, 2.0], "period": 1e13}, "at most 1e\\+12"),
+        ({"law": "periodic", "levels": [1.0, 2.0], "period": 1e13}, "at most 1e\\+09"),
         ({"law": "sinusoidal", "amplitude": 1.1, "period": 10.0}, "amplitude = 1.1"),
         ({"law": "empirical", "values": [0.0, 0.0]}, "all 0"),
         ({"law": "empirical", "values": [1e308, 1e308]}, "must not lie beyond 1e\\+100"),
@@ -128,7 +128,7 @@ def test_values_out_of_range_say_where_what_and_why(table, said):
 
 
 def test_ends_of_ranges_are_inside():
-    for law in (Uniform(2.0), Weibull(0.05), Weibull(1000), Coxian2(scv=0.5), Batch(1), Batch(mean_size=1), Periodic([1], 1e12)):
+    for law in (Uniform(2.0), Weibull(0.05), Weibull(1000), Coxian2(scv=0.5), Batch(1), Batch(mean_size=1), Periodic([1], 1e9)):
         assert isinstance(law, Law)
     assert Batch(1).variance == Batch(mean_size=1).variance == 1.0
 
