@@ -4,7 +4,7 @@ In    positive weights; words
 Out   outcome numbers, each with its weight's share of the words
 Rule  no float is met at event time: weights become integers that sum to 2^62 exactly, so every
       engine, on every machine, reads the same outcome from the same word
-Cost  O(1) a draw, 12 bytes a column; the columns are the next power of two above the outcomes
+Cost  O(1) a draw, 8 bytes a column; the columns are the next power of two above the outcomes
 Source: Walker (1977); the filling order is the sweep of Huebschle-Schneider & Sanders (2022), section 4.2
 """
 
@@ -13,7 +13,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from jfsq_simpy.draws import Words
 from jfsq_simpy.rates import FloatArray, IntArray
@@ -24,14 +23,15 @@ _MANTISSA_BITS = 53
 
 @dataclass(frozen=True)
 class AliasTable:
-    """Columns of equal width; each holds its own outcome below `limit` and `other` above.
+    """Columns of equal width; each holds its own outcome below a limit and another one above.
 
-    The top `bits` of a word name the column, the rest of the word is compared with `limit`.
+    The top `bits` of a word name the column, the rest of the word is compared with the limit. Limits
+    are multiples of 2^bits, so the other outcome, below 2^bits, is kept in the limit's low bits: one
+    load a draw, and the comparison is not disturbed when the word's low bits are set.
     """
 
     bits: int
-    limit: Words  # (2**bits,)
-    other: NDArray[np.int32]  # (2**bits,)
+    column: Words  # (2**bits,) limit | other outcome
 
     def draw(self, words: Words) -> IntArray:
         """The outcome of each word, int array like `words`.
@@ -40,9 +40,11 @@ class AliasTable:
         >>> table.draw(np.array([0, 2**61, 2**62, 2**63], dtype=np.uint64))
         array([0, 0, 1, 1])
         """
-        column = (words >> np.uint64(64 - self.bits)).astype(np.int64)
-        rest = words << np.uint64(self.bits)
-        return np.where(rest < self.limit[column], column, self.other[column])
+        own = words >> np.uint64(64 - self.bits)
+        low = np.uint64((1 << self.bits) - 1)
+        column = self.column[own]
+        drawn: Words = np.where((words << np.uint64(self.bits) | low) < column, own, column & low)
+        return drawn.astype(np.int64)
 
 
 def alias_table(weights: FloatArray) -> tuple[AliasTable, float]:
@@ -55,10 +57,10 @@ def alias_table(weights: FloatArray) -> tuple[AliasTable, float]:
     columns, width = 1 << bits, 1 << (WEIGHT_BITS - bits)
     amount = np.zeros(columns, dtype=np.int64)
     amount[: whole.size] = whole
-    limit, other = _level(amount, width)
-    # a column that is all its own never looks at its limit: `other` is the same outcome
-    scaled = np.where(limit < width, limit, 0).astype(np.uint64) << np.uint64(bits + 64 - WEIGHT_BITS)
-    return AliasTable(bits, scaled, other.astype(np.int32)), total
+    keeps, other = _level(amount, width)
+    # a full column's limit would be 2^64; it is given 0, and itself as the other outcome
+    limit = np.where(keeps < width, keeps, 0).astype(np.uint64) << np.uint64(bits + 64 - WEIGHT_BITS)
+    return AliasTable(bits, limit | other.astype(np.uint64)), total
 
 
 def integer_weights(weights: FloatArray) -> tuple[IntArray, float]:

@@ -5,8 +5,8 @@ Out   ServerEvents (form "servers": a word or two name the server that finishes,
       ClassEvents (form "classes": the speed class, and which of its servers)
 Rule  the tables are functions of the System alone. A *null event* is a departure refused: time
       passes, nothing else; the uniformisation rate counts it, so every event reads as many words
-Cost  one word an event up to 4,095 servers (12 to 24 bytes a server); above, two words and a table
-      of cells of up to 64 servers (under 1 byte a server, 8 more where speeds differ inside a cell)
+Cost  one word an event up to 16,383 servers (8 to 16 bytes a server); above, two words and a table of
+      cells of up to 64 servers (under 1 byte a server, and 8 more where speeds differ inside a cell)
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from jfsq_simpy.draws import Words
 from jfsq_simpy.rates import FloatArray, IntArray, Rates
 from jfsq_simpy.system import System
 
-MOST_IN_ONE_WORD = 4095  # servers; above, the one-word table leaves the fast cache
+MOST_IN_ONE_WORD = 2**14 - 1  # servers: with the arrival 2^14 columns, 128 KiB, still in the fast cache
 CELL_BITS = 6
 SLOWEST_IN_CELL = 0.875  # of the cell's fastest: at most one event in eight is null, and far fewer on average
 _HALF = np.uint64(32)
@@ -59,27 +59,25 @@ class ServerEvents:
     words: int  # an event
     rate: float  # Lambda: events per unit time
     alias: AliasTable
-    first: NDArray[np.int64]  # (n_cells,)
-    bits: NDArray[np.uint64]  # (n_cells,)
-    surely: Words  # (n_cells,)
-    limit_at: NDArray[np.int64]  # (n_cells,) where the cell's limits begin
+    first: NDArray[np.int32]  # (n_cells + 1,) the last cell is the arrival: one "server", number N
+    bits: NDArray[np.uint8]  # (n_cells + 1,)
+    surely: Words  # (n_cells + 1,)
+    limit_at: NDArray[np.int64]  # (n_cells + 1,) where the cell's limits begin
     limit: Words
 
     def decode(self, words: Words) -> IntArray:
         """Codes of events, int array (..., n) from words (..., n * self.words)."""
         if self.words == 1:
             return self.alias.draw(words)
-        which, second = self.alias.draw(words[..., 0::2]), words[..., 1::2]
-        arrival = which == self.first.size
-        cell = np.where(arrival, 0, which)
-        bits = self.bits[cell]
+        cell, second = self.alias.draw(words[..., 0::2]), words[..., 1::2]
+        bits = self.bits[cell].astype(np.uint64)
         # a cell of one server has no bits to read: two shifts, because shifting by 64 is undefined
-        offset = (second >> np.uint64(1) >> (np.uint64(63) - bits)).astype(np.int64)
+        code = self.first[cell] + (second >> np.uint64(1) >> (np.uint64(63) - bits)).astype(np.int64)
         coin = second << bits
-        refused = coin > self.surely[cell]
-        refused[refused] = coin[refused] > self.limit[(self.limit_at[cell] + offset)[refused]]
-        code = np.where(refused, self.n_servers + 1, self.first[cell] + offset)
-        return np.where(arrival, self.n_servers, code)
+        doubtful = np.nonzero(coin > self.surely[cell])
+        at = self.limit_at[cell[doubtful]] + code[doubtful] - self.first[cell[doubtful]]
+        code[doubtful] = np.where(coin[doubtful] > self.limit[at], self.n_servers + 1, code[doubtful])
+        return code
 
 
 def server_events(system: System) -> ServerEvents:
@@ -100,14 +98,24 @@ def server_events(system: System) -> ServerEvents:
             share = _rate_at(rates, first[chunk, None] + inside) / fastest[chunk, None]
             limit[limit_at[chunk, None] + inside] = _limits(share)
     return ServerEvents(
-        system.n_servers, 2, rate, alias, first, bits.astype(np.uint64), _limits(slowest / fastest), limit_at, limit
+        system.n_servers,
+        2,
+        rate,
+        alias,
+        np.append(first, system.n_servers).astype(np.int32),
+        np.append(bits, 0).astype(np.uint8),
+        np.append(_limits(slowest / fastest), np.uint64(_ALL)),
+        np.append(limit_at, 0),
+        limit,
     )
 
 
 def _one_word(system: System) -> ServerEvents:
     alias, rate = alias_table(np.append(system.rates.vector(), system.arrival_rate))
-    none, no_words = np.zeros(0, np.int64), np.zeros(0, np.uint64)
-    return ServerEvents(system.n_servers, 1, rate, alias, none, no_words, no_words, none, no_words)
+    no_words = np.zeros(0, np.uint64)
+    return ServerEvents(
+        system.n_servers, 1, rate, alias, np.zeros(0, np.int32), np.zeros(0, np.uint8), no_words, np.zeros(0, np.int64), no_words
+    )
 
 
 def cells(rates: Rates) -> tuple[IntArray, IntArray]:

@@ -1,0 +1,213 @@
+"""The arrays the compiled kernels work on, and how they are laid out before a run.
+
+In    a System, its event tables, its groups, what to observe
+Out   tuples of arrays (Numba passes a tuple's arrays by reference)
+Rule  server numbers are followed by two more places: N stands for an arrival, N + 1 for an idle server
+      that is always idle, so that a null event is a departure at which nothing happens
+Cost  form "servers": 1 byte a server and 1.02 bits a server and place, 2 bytes for its group, and up to
+      2^20 servers 1 byte a server and place to count snapshots in
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jfsq_simpy.chain.tables import ServerEvents
+from jfsq_simpy.draws import Words, WordStream
+from jfsq_simpy.errors import PlanError
+from jfsq_simpy.rates import FloatArray, IntArray
+from jfsq_simpy.tally import Groups, Observables
+
+BLOCK = 2048  # events decoded at a time: their codes stay in the fastest cache
+LANES = 128  # bytes: rows padded to this are counted by whole vectors
+MOST_BY_BYTES = 2**20  # servers whose snapshots are counted server by server; above, group by group
+MOST_GROUPS = 2**16
+
+
+class Stream(NamedTuple):
+    """The words of one stream: word i is mix64(start + (i + 1) * gamma)."""
+
+    start: np.uint64
+    gamma: np.uint64
+
+    @classmethod
+    def of(cls, words: WordStream) -> Stream:
+        return cls(words.start, words.gamma)
+
+
+class Codes(NamedTuple):
+    """What `decode` reads, and where it puts the codes of a block of events."""
+
+    words: int  # an event
+    n_servers: int
+    bits: int
+    column: Words
+    first: NDArray[np.int32]
+    cell_bits: NDArray[np.uint8]
+    surely: Words
+    limit_at: IntArray
+    limit: Words
+    one: Words  # (BLOCK,) first words
+    two: Words  # (BLOCK,) second words
+    code: NDArray[np.int32]  # (BLOCK,)
+
+
+class Sets(NamedTuple):
+    """Queue lengths, and for each level the set of servers at or below it, as bits.
+
+    Bit n of row l + 1 of `leaf` is on when server n holds at most l jobs (row 0 takes what an idle
+    server's departure would write, and is never read). Above the leaves, a bit of `middle` or `top`
+    is on when the word it stands for is not empty; a row has one word of `top`, and as many layers of
+    `middle` as it takes, the lowest first.
+    """
+
+    queue: NDArray[np.uint8]  # (padded,)
+    leaf: Words  # (places + 1) rows of n_leaf
+    middle: Words  # (places + 1) rows of n_middle
+    layer: Words  # where in a row of `middle` each layer begins
+    top: Words  # (places + 1,)
+    layers: tuple[int, ...]  # as long as there are layers: a kernel is compiled for each depth
+    n_leaf: int
+    n_middle: int
+
+
+class Count(NamedTuple):
+    """What is counted: joins, and at snapshots how many servers hold at most l jobs."""
+
+    group_of: NDArray[np.uint16]  # (n_servers,)
+    edges: IntArray  # (n_groups + 1,)
+    joins: IntArray  # (n_groups * places,)
+    at_most: IntArray  # (n_groups * places,)
+    in_bytes: NDArray[np.uint8]  # (places * padded,) or empty: snapshots not yet added to `at_most`
+    full: IntArray  # (places,) snapshots at which this was the lowest level no server exceeded
+    numbers: IntArray  # blocked, snapshots, snapshots in bytes, arrivals
+
+
+BLOCKED, SNAPSHOTS, IN_BYTES, ARRIVALS = range(4)
+
+
+class Watch(NamedTuple):
+    """The caller's observables, and their counts."""
+
+    wanted: bool
+    joint_rows: IntArray
+    joint_columns: IntArray
+    joint: IntArray
+    tails: FloatArray  # (n, 3)
+    tail_counts: IntArray
+    idle_first: IntArray  # (n,) the m of idle_tails
+    idle_at_least: FloatArray  # (n,)
+    idle_now: IntArray  # (n,) idle servers among the m fastest, at this snapshot
+    idle_counts: IntArray
+    eta: FloatArray
+    power: IntArray
+    power_sums: FloatArray
+    path: IntArray  # jobs present at each snapshot, or empty
+
+
+def codes(events: ServerEvents) -> Codes:
+    """The event tables as arrays for `decode`."""
+    return Codes(
+        events.words,
+        events.n_servers,
+        events.alias.bits,
+        events.alias.column,
+        events.first,
+        events.bits,
+        events.surely,
+        events.limit_at,
+        events.limit,
+        np.zeros(BLOCK, dtype=np.uint64),
+        np.zeros(BLOCK, dtype=np.uint64),
+        np.zeros(BLOCK, dtype=np.int32),
+    )
+
+
+def sets(n_servers: int, places: int, holding: int) -> Sets:
+    """The sets with one job at each of the `holding` fastest servers. O(places N / 64)."""
+    padded = -(-(n_servers + 2) // LANES) * LANES
+    queue = np.zeros(padded, dtype=np.uint8)
+    queue[:holding] = 1
+    queue[n_servers + 2 :] = 255
+    sizes = [-(-(n_servers + 2) // 64)]
+    while sizes[-1] > 64:
+        sizes.append(-(-sizes[-1] // 64))
+    rows = [_row(n_servers, min(holding, n_servers) if level == 0 else 0, sizes) for level in range(places)]
+    leaf, middle = ([np.zeros_like(rows[0][i]), *(row[i] for row in rows)] for i in (0, 1))
+    layer = np.cumsum([0, *sizes[1:]]).astype(np.uint64)
+    top = np.array([0, *(row[2] for row in rows)], dtype=np.uint64)
+    return Sets(
+        queue,
+        np.concatenate(leaf),
+        np.concatenate([*middle, np.zeros(1, np.uint64)]),
+        layer,
+        top,
+        (0,) * (len(sizes) - 1),
+        sizes[0],
+        sum(sizes[1:]),
+    )
+
+
+def _row(n_servers: int, first: int, sizes: list[int]) -> tuple[Words, Words, np.uint64]:
+    """One level's leaves, middles and top with servers first .. n_servers - 1 in the set."""
+    layers, end = [], n_servers
+    for size in [*sizes, 1]:
+        layers.append(_bits_between(first, end, size))
+        first, end = first // 64, -(-end // 64)
+    middle = np.concatenate([np.zeros(0, np.uint64), *layers[1:-1]])
+    return layers[0], middle, layers[-1][0]
+
+
+def _bits_between(first: int, end: int, n_words: int) -> Words:
+    """Words with bits first .. end - 1 on. No temporary is larger than the result."""
+    words = np.zeros(n_words, dtype=np.uint64)
+    if first >= end:
+        return words
+    low, high = first // 64, (end - 1) // 64
+    words[low : high + 1] = np.uint64(2**64 - 1)
+    words[low] &= np.uint64((2**64 - 1) << (first % 64) & (2**64 - 1))
+    words[high] &= np.uint64(2**64 - 1 >> (63 - (end - 1) % 64))
+    return words
+
+
+def count(groups: Groups, places: int, padded: int) -> Count:
+    """Nothing counted yet. Errors: PlanError above 65,535 groups."""
+    if groups.n_groups >= MOST_GROUPS:
+        raise PlanError(f"{groups.n_groups} groups of servers are above {MOST_GROUPS - 1}: observe fewer idle_tails at once.")
+    n_servers = int(groups.edges[-1])
+    group_of = np.repeat(np.arange(groups.n_groups, dtype=np.uint16), groups.sizes)
+    cells = groups.n_groups * places
+    bytes_wanted = places * padded if n_servers <= MOST_BY_BYTES else 0
+    return Count(
+        group_of,
+        groups.edges,
+        np.zeros(cells, dtype=np.int64),
+        np.zeros(cells, dtype=np.int64),
+        np.zeros(bytes_wanted, dtype=np.uint8),
+        np.zeros(places, dtype=np.int64),
+        np.zeros(4, dtype=np.int64),
+    )
+
+
+def watch(observe: Observables, n_snapshots: int) -> Watch:
+    """Nothing seen yet; `n_snapshots` is how many the batch will have."""
+    rows, columns = observe.joint or ((), ())
+    return Watch(
+        bool(observe.joint or observe.tails or observe.idle_tails or observe.powers or observe.path),
+        np.array(rows, dtype=np.int64),
+        np.array(columns, dtype=np.int64),
+        np.zeros(observe.joint_shape, dtype=np.int64),
+        np.array(observe.tails, dtype=np.float64).reshape(-1, 3),
+        np.zeros(len(observe.tails), dtype=np.int64),
+        np.array([m for m, _ in observe.idle_tails], dtype=np.int64),
+        np.array([t for _, t in observe.idle_tails], dtype=np.float64),
+        np.zeros(len(observe.idle_tails), dtype=np.int64),
+        np.zeros(len(observe.idle_tails), dtype=np.int64),
+        np.array([eta for eta, _ in observe.powers], dtype=np.float64),
+        np.array([r for _, r in observe.powers], dtype=np.int64),
+        np.zeros(len(observe.powers)),
+        np.zeros(n_snapshots if observe.path else 0, dtype=np.int64),
+    )
