@@ -4,8 +4,8 @@ Zero-waiting load balancing with heterogeneous servers: a model to read (SimPy),
 exact answers, and the theory of Liu & Ying beside them.
 """
 
-from jfsq_simpy import exact, rates
+from jfsq_simpy import exact, rates, theory
 from jfsq_simpy.simulate import simulate
 from jfsq_simpy.system import System
 
-__all__ = ["System", "exact", "rates", "simulate"]
+__all__ = ["System", "exact", "rates", "simulate", "theory"]

@@ -76,7 +76,7 @@ def drift(system: System, lyapunov: Lyapunov, levels: Levels, units: Units | Non
     >>> drift(mm1, jobs, np.array([[[1, 0, 0]], [[0, 1, 0]], [[0, 0, 1]]]))
     array([ 0.5, -0.5, -1. ])
     """
-    units = units_of(system) if units is None else units
+    units = units_of(system.rates) if units is None else units
     levels = np.asarray(levels)
     here = lyapunov(levels)
     total = np.zeros(here.shape)
@@ -102,7 +102,7 @@ def worst_drift(system: System, lyapunov: Lyapunov, start: float, units: Units |
 
     (-inf and an empty state when V never gets there.) Errors: TooLargeError above 2,000,000 states.
     """
-    units = units_of(system) if units is None else units
+    units = units_of(system.rates) if units is None else units
     every = every_state(units, system.places)
     beyond = every[lyapunov(every) >= start]
     if not beyond.size:
@@ -131,7 +131,7 @@ def tail_from_drift(system: System, lyapunov: Lyapunov, start: float, threshold:
     needs start >= nu_max); steps = floor((threshold - start) / (2 nu_max)). Errors: ModelError when
     start is below a jump of V, TooLargeError above 2,000,000 states.
     """
-    units = units_of(system) if units is None else units
+    units = units_of(system.rates) if units is None else units
     every = every_state(units, system.places)
     here = np.maximum(lyapunov(every), 0.0)
     jump, ups = 0.0, np.zeros(here.shape)
@@ -166,7 +166,7 @@ def idle_function(units: Units, m: int) -> Lyapunov:
     """V of Lemmas 1 and 2: idle servers among the m fastest. Errors: ModelError when m cuts a unit."""
     inside = np.cumsum(units.sizes) <= m
     if int(units.sizes[inside].sum()) != m:
-        raise ModelError(f"m = {m} cuts a unit; give units with a cut there, `units_of(system, cuts=[{m}])`.")
+        raise ModelError(f"m = {m} cuts a unit; give units with a cut there, `units_of(system.rates, cuts=[{m}])`.")
 
     def value(levels: Levels) -> FloatArray:
         return np.asarray(levels[..., inside, 0].sum(axis=-1), dtype=np.float64)

@@ -15,6 +15,8 @@ from typing import Any, Literal
 
 from jfsq_simpy.errors import ModelError
 
+Relation = Literal["<=", ">=", "order"]  # an order is a rate without its constant: never judged
+
 SLACK = 1e-12  # relative: epsilon = (b - 1) mu / 3 makes nu = 3 up to rounding, and that must count as 3
 
 
@@ -110,7 +112,7 @@ class Statement:
     sentence: str
     regime: str
     sound: bool = True
-    relation: Literal["<=", ">="] = "<="
+    relation: Relation = "<="
     measure: Measure = field(default_factory=lambda: Measure("none"))
 
     @property
@@ -131,7 +133,7 @@ class Statement:
     @property
     def vacuous(self) -> bool:
         """Whether the bound says no more than what is always true."""
-        return not (self.bound < self.trivial if self.relation == "<=" else self.bound > self.trivial)
+        return not (self.bound > self.trivial if self.relation == ">=" else self.bound < self.trivial)
 
     def with_conditions(self, *more: Condition) -> Statement:
         """The same statement under more conditions."""

@@ -19,7 +19,7 @@ import numpy as np
 from jfsq_simpy.theory import conditions as given
 from jfsq_simpy.theory.families import HOMOGENEOUS, Family
 from jfsq_simpy.theory.geometry import Parameters
-from jfsq_simpy.theory.record import Condition
+from jfsq_simpy.theory.record import Condition, Statement, log
 
 LN10 = math.log(10)
 LOWEST = math.log(2)
@@ -97,10 +97,24 @@ def first_below(
     """
 
     def margin(log_n: float) -> float:
-        value = bound(family.parameters(log_n=log_n, alpha=alpha, places=places, order=order, epsilon=epsilon))
-        return math.log(level) - math.log(value) if value > 0 else math.inf
+        return math.log(level) - log(
+            bound(family.parameters(log_n=log_n, alpha=alpha, places=places, order=order, epsilon=epsilon))
+        )
 
-    return Smallest(_last_crossing(margin, LOWEST, HIGHEST_BOUND) / LN10, "the bound itself")
+    return Smallest(_last_crossing(margin, LOWEST, min(HIGHEST_BOUND, family.reach)) / LN10, "the bound itself")
+
+
+def first_meaningful(
+    build: Callable[[Parameters], Statement], alpha: float, places: int, *, order: int = 1, family: Family = HOMOGENEOUS
+) -> Smallest:
+    """From which N on a statement's bound beats the trivial one, whether or not its conditions hold there."""
+
+    def margin(log_n: float) -> float:
+        s = build(family.parameters(log_n=log_n, alpha=alpha, places=places, order=order))
+        gap = log(s.trivial) - s.log_bound
+        return gap if gap > 0 else -math.inf  # as good as trivial is still vacuous
+
+    return Smallest(_last_crossing(margin, LOWEST, min(HIGHEST_BOUND, family.reach)) / LN10, "the bound itself")
 
 
 def _last_crossing(margin: Callable[[float], float], low: float, high: float) -> float:

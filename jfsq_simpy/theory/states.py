@@ -1,7 +1,7 @@
 """States as counts, and where an arrival goes from them: what drifts and generators are computed on.
 
-In    a System, and where to cut its speed classes
-Out   Units, every state of a small system, routing probabilities, the paper's functions of a state
+In    a System and Units (exact.states.units_of: speed classes, cut where one likes)
+Out   every state of a small system, routing probabilities, the paper's functions of a state
 Rule  a unit is a run of servers nobody tells apart; Lemmas 1 and 2 look at the first N1 or N2 servers,
       so their states need cuts there (`cuts=range(N)` makes every server its own unit: the full chain)
 Cost  O(states x cells), vectorised
@@ -9,14 +9,13 @@ Cost  O(states x cells), vectorised
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from jfsq_simpy.errors import TooLargeError
-from jfsq_simpy.exact.states import StateSpace, Units, n_states
+from jfsq_simpy.exact.states import StateSpace, Units, n_states, units_of
 from jfsq_simpy.policies.probabilities import cell_probabilities
 from jfsq_simpy.rates import FloatArray, IntArray
 from jfsq_simpy.system import System
@@ -25,19 +24,7 @@ Levels = NDArray[np.integer[Any]]
 
 MOST_STATES = 2_000_000
 
-
-def units_of(system: System, cuts: Iterable[int] = ()) -> Units:
-    """Speed classes, cut also at the given server numbers.
-
-    >>> from jfsq_simpy import rates
-    >>> units_of(System(rates.two_speed(4, ratio=3), load=0.5, places=2), cuts=[1]).sizes
-    array([1, 1, 2])
-    """
-    rates = system.rates
-    inner = np.array([c for c in cuts if 0 < c < rates.n_servers], dtype=np.int64)
-    edges = np.unique(np.concatenate([rates.first_server, inner]))
-    speed_class = np.searchsorted(rates.first_server, edges[:-1], side="right") - 1
-    return Units(np.diff(edges), rates.speeds[speed_class], speed_class)
+__all__ = ["Levels", "blocked_share", "busy", "capacity", "every_state", "jobs", "routing", "units_of", "waiting"]
 
 
 def every_state(units: Units, places: int) -> IntArray:
@@ -46,7 +33,7 @@ def every_state(units: Units, places: int) -> IntArray:
     Errors: TooLargeError above 2,000,000 states.
 
     >>> from jfsq_simpy import rates
-    >>> every_state(units_of(System(rates.two_speed(4, ratio=3), load=0.5, places=2)), 2).shape
+    >>> every_state(units_of(rates.two_speed(4, ratio=3)), places=2).shape
     (36, 2, 3)
     """
     total = n_states(units.sizes, places)
@@ -67,7 +54,7 @@ def routing(system: System, levels: Levels, units: Units) -> FloatArray:
 
     >>> from jfsq_simpy import rates
     >>> jfsq = System(rates.two_speed(4, ratio=3), load=0.5, places=2)
-    >>> routing(jfsq, np.array([[0, 2, 0], [0, 1, 1]]), units_of(jfsq))
+    >>> routing(jfsq, np.array([[0, 2, 0], [0, 1, 1]]), units_of(jfsq.rates))
     array([[0., 1., 0.],
            [0., 0., 0.]])
     """

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from jfsq_simpy.errors import ModelError
+from jfsq_simpy.exact import ExactLaw
 from jfsq_simpy.exact.states import Units
 from jfsq_simpy.rates import FloatArray
 from jfsq_simpy.system import System
@@ -94,7 +95,7 @@ class StateLaw:
 
 def state_law(system: System, levels: Levels, probabilities: FloatArray, units: Units | None = None) -> StateLaw:
     """From states as counts, int array (n_states, n_units, places + 1); units are speed classes unless given."""
-    units = units_of(system) if units is None else units
+    units = units_of(system.rates) if units is None else units
     return StateLaw(
         system,
         np.asarray(probabilities, dtype=np.float64),
@@ -102,6 +103,11 @@ def state_law(system: System, levels: Levels, probabilities: FloatArray, units: 
         states.capacity(levels, units),
         states.blocked_share(system, levels, units),
     )
+
+
+def state_law_of(law: ExactLaw) -> StateLaw:
+    """What Stein's method needs of an exact law."""
+    return state_law(law.system, law.levels, law.probabilities, law.units)
 
 
 def generator_of_g(law: StateLaw, eta: float, order: int) -> FloatArray:

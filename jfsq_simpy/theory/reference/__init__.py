@@ -4,7 +4,7 @@ In    a System
 Out   Curves: a value for a metric, what kind of word it is, where it comes from
 Rule  a "lower bound" holds at this N, "exact" is this system's own value, a "limit" is where growing N leads,
       a "conjecture" may be false; only the first two may judge a measurement
-Cost  O(N b) at most (the pooled bound of unequal servers), or about 2 s (exact values, b = 2)
+Cost  O(N b) at most (the pooled bound of unequal servers)
 """
 
 from __future__ import annotations
@@ -17,10 +17,8 @@ from jfsq_simpy.errors import TooLargeError
 from jfsq_simpy.system import System
 from jfsq_simpy.theory.reference import fluid, limits, mean_field
 from jfsq_simpy.theory.reference.pooled import bounds_it, pooled
-from jfsq_simpy.theory.reference.two_places import two_places
 
 Kind = Literal["exact", "lower bound", "limit", "conjecture"]
-MOST_SERVERS_EXACT = 10_000  # two places, about 2 s
 
 
 @dataclass(frozen=True)
@@ -41,34 +39,11 @@ def curves(system: System) -> list[Curve]:
     """Every reference value that speaks about this system.
 
     >>> from jfsq_simpy import rates
-    >>> system = System(rates.homogeneous(100), load=0.9, places=2)
-    >>> {c.kind: round(c.value, 6) for c in curves(system) if c.metric == "mean_wait"}
-    {'exact': 0.066646, 'lower bound': 0.021688}
+    >>> system = System(rates.homogeneous(1000), alpha=0.75, places=2)
+    >>> {c.kind: round(c.value, 4) for c in curves(system) if c.metric == "mean_wait"}
+    {'lower bound': 0.1433, 'limit': 0.3557}
     """
-    return [*_exact(system), *_pooled(system), *_limits(system), *_mean_field(system)]
-
-
-def _exact(system: System) -> Iterator[Curve]:
-    rates, policy = system.rates, system.policy
-    equal = rates.n_classes == 1 and system.places == 2 and system.is_markov and policy.name in ("jfsq", "jsq")
-    if not equal or system.n_servers > MOST_SERVERS_EXACT:
-        return
-    try:
-        law = two_places(system.n_servers, system.load)
-    except TooLargeError:  # without the compiled sweep
-        return
-    values = {
-        "waiting_probability": law.waiting_probability,
-        "mean_wait": law.mean_wait,
-        "mean_jobs": law.mean_jobs,
-        "mean_queue": law.mean_jobs / law.n_servers,
-        "mean_waiting_jobs": law.mean_waiting_jobs,
-        "mean_response": law.mean_wait + 1.0,
-    }
-    if law.blocking_probability > 0:
-        values["blocking_probability"] = law.blocking_probability
-    for metric, value in values.items():
-        yield Curve(metric, value, "exact", "equal servers, two places")
+    return [*_pooled(system), *_limits(system), *_mean_field(system)]
 
 
 def _pooled(system: System) -> Iterator[Curve]:

@@ -1,0 +1,229 @@
+"""What is known about a system: measured by a run, or computed exactly; asked in the theory's own terms.
+
+In    a Run (that counted `theory.observables`) or an exact law
+Out   Findings: a value with its interval and standard error, for metrics, tails and powers; identities
+Rule  nothing seen is not probability zero: then the upper limit counts. Which servers of a class are idle
+      follows from counts only in law, hypergeometric, and only under uniform ties
+Cost  one pass over the tallies (run) or the states (law) a question
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from jfsq_simpy import identities, metrics
+from jfsq_simpy.estimate import Estimate, Sample, estimate, jackknife
+from jfsq_simpy.exact import ExactLaw
+from jfsq_simpy.identities import Identity
+from jfsq_simpy.rates import FloatArray
+from jfsq_simpy.run import Run
+from jfsq_simpy.system import System
+from jfsq_simpy.tally import Tally
+from jfsq_simpy.theory import states
+from jfsq_simpy.theory.record import Measure
+from jfsq_simpy.theory.states import Levels
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A number and how well it is known: `error` is its standard error (0 when exact, nan from one unit)."""
+
+    value: float
+    low: float
+    high: float
+    error: float
+    units: int  # replications or batches; 0 when exact
+
+    @property
+    def exact(self) -> bool:
+        """Whether there is no sampling noise."""
+        return self.units == 0
+
+    def z(self, other: float) -> float:
+        """(value - other) in standard errors; inf or 0 when exact."""
+        gap = self.value - other
+        if self.error > 0:
+            return gap / self.error
+        return 0.0 if gap == 0 else math.copysign(math.inf, gap)
+
+
+def exactly(value: float) -> Finding:
+    """A number without noise."""
+    return Finding(value, value, value, 0.0, 0)
+
+
+def from_estimate(e: Estimate) -> Finding:
+    """An Estimate as a Finding; where nothing was seen the error is what the upper limit allows."""
+    t = float(stats.t.ppf((1 + e.level) / 2, e.n - 1)) if e.n > 1 else math.nan
+    return Finding(e.value, e.low, e.high, (e.high - e.low) / 2 / t if e.value > 0 else e.high / t, e.n)
+
+
+class Evidence(ABC):
+    """Something that answers the theory's questions about one system."""
+
+    system: System
+
+    @abstractmethod
+    def metric(self, name: str) -> Finding | None:
+        """A metric by its name; None when it cannot be known."""
+
+    @abstractmethod
+    def tail(self, a: float, c: float, t: float) -> Finding | None:
+        """P(min(Q_W - a, c - busy) >= t), or None when it was not counted."""
+
+    @abstractmethod
+    def idle_tail(self, m: int, t: float) -> Finding | None:
+        """P(at least t idle among the m fastest), or None when unknown."""
+
+    @abstractmethod
+    def power(self, eta: float, r: int) -> Finding | None:
+        """E[((mean queue - eta)+)^r], or None when it was not counted."""
+
+    @abstractmethod
+    def identities(self) -> list[tuple[Identity, Finding]]:
+        """Every identity of the pooled averages, with its gap left - right as a Finding."""
+
+    @abstractmethod
+    def all_busy_gap(self) -> Finding | None:
+        """P(no server idle) - p_W: 0 by PASTA where jobs go to idle servers first; None where they need not."""
+
+    def measured(self, measure: Measure) -> Finding | None:
+        """Whatever a statement asks for."""
+        if measure.kind == "metric":
+            return self.metric(measure.name)
+        if measure.kind == "tail":
+            return self.tail(*measure.tail)
+        if measure.kind == "idle_tail":
+            return self.idle_tail(*measure.idle_tail)
+        return self.power(*measure.power) if measure.kind == "power" else None
+
+
+class FromRun(Evidence):
+    """Evidence of a run: everything with an interval over replications (or batches)."""
+
+    def __init__(self, run: Run) -> None:
+        self.run, self.system = run, run.system
+        self.sample: Sample = run.sample
+
+    def metric(self, name: str) -> Finding | None:
+        return from_estimate(estimate(self.sample, name))
+
+    def tail(self, a: float, c: float, t: float) -> Finding | None:
+        return self._counted("tails", (a, c, t), probability=True)
+
+    def idle_tail(self, m: int, t: float) -> Finding | None:
+        return self._counted("idle_tails", (m, t), probability=True)
+
+    def power(self, eta: float, r: int) -> Finding | None:
+        return self._counted("powers", (eta, r), probability=False)
+
+    def identities(self) -> list[tuple[Identity, Finding]]:
+        now = identities.identities(self.sample.averages(self.sample.pooled))
+        value, half = jackknife(self.sample, self._gaps)
+        t = self._quantile
+        found = [
+            Finding(v, v - h, v + h, h / t, len(self.sample.units)) for v, h in zip(value.tolist(), half.tolist(), strict=True)
+        ]
+        return list(zip(now, found, strict=True))
+
+    def all_busy_gap(self) -> Finding | None:
+        n = self.system.n_servers
+        if not _idle_first(self.system) or (n, 1.0) not in self.run.observe.idle_tails:
+            return None
+        place = self.run.observe.idle_tails.index((n, 1.0))
+
+        def gap(tally: Tally) -> float:
+            waits = metrics.waiting_probability(self.sample.averages(tally))
+            return float(1 - tally.idle_tails[place] / tally.snapshots) - waits
+
+        value, half = jackknife(self.sample, gap)
+        return Finding(value, value - half, value + half, half / self._quantile, len(self.sample.units))
+
+    def _gaps(self, tally: Tally) -> FloatArray:
+        return np.array([i.left - i.right for i in identities.identities(self.sample.averages(tally))])
+
+    @property
+    def _quantile(self) -> float:
+        n = len(self.sample.units)
+        return float(stats.t.ppf((1 + self.sample.level) / 2, n - 1)) if n > 1 else math.nan
+
+    def _counted(self, what: str, key: tuple[float, ...], *, probability: bool) -> Finding | None:
+        asked = getattr(self.run.observe, what)
+        place = next((i for i, other in enumerate(asked) if np.allclose(other, key, rtol=1e-12, atol=0.0)), None)
+        if place is None:
+            return None
+
+        def share(tally: Tally) -> float:
+            return float(getattr(tally, what)[place] / tally.snapshots)
+
+        value, half = jackknife(self.sample, share)
+        n = len(self.sample.units)
+        if value == 0 and probability:  # as for p_W: the share is 0 in `looks` nearly independent stretches
+            limit = -math.expm1(math.log1p(-self.sample.level) / self.sample.looks)
+            return Finding(0.0, 0.0, limit, limit / self._quantile, n)
+        top = 1.0 if probability else math.inf
+        return Finding(value, max(value - half, 0.0), min(value + half, top), half / self._quantile, n)
+
+
+class FromLaw(Evidence):
+    """Evidence of an exact law: no noise."""
+
+    def __init__(self, law: ExactLaw) -> None:
+        self.law, self.system = law, law.system
+        self._known: dict[Any, float] = {}  # a question costs a pass over the states; readings share questions
+
+    def metric(self, name: str) -> Finding | None:
+        return None if name in self.law.refused else exactly(self.law[name])
+
+    def tail(self, a: float, c: float, t: float) -> Finding | None:
+        return self._mean(("tail", a, c, t), lambda n: np.minimum(states.waiting(n) - a, c - states.busy(n)) >= t)
+
+    def idle_tail(self, m: int, t: float) -> Finding | None:
+        edges, sizes = self.law.units.edges, self.law.units.sizes
+        cut = int(np.searchsorted(edges, m, side="right")) - 1
+        inside = m - int(edges[cut])
+        if inside and self.system.policy.ties == "index":  # counts do not say which servers of the unit are idle
+            return None
+
+        def chance(counts: Levels) -> FloatArray:
+            idle = counts[:, :, 0]
+            whole = idle[:, edges[1:] <= m].sum(axis=1)
+            if not inside:
+                return np.asarray(whole >= t, dtype=np.float64)
+            return np.asarray(stats.hypergeom.sf(np.ceil(t - whole) - 1, sizes[cut], idle[:, cut], inside))
+
+        return self._mean(("idle", m, t), chance)
+
+    def power(self, eta: float, r: int) -> Finding | None:
+        return self._mean(("power", eta, r), lambda n: np.maximum(states.jobs(n) / self.system.n_servers - eta, 0.0) ** r)
+
+    def identities(self) -> list[tuple[Identity, Finding]]:
+        return [(i, exactly(i.left - i.right)) for i in identities.identities(self.law.averages)]
+
+    def all_busy_gap(self) -> Finding | None:
+        if not _idle_first(self.system):
+            return None
+        all_busy = self._mean("all busy", lambda n: states.busy(n) == self.system.n_servers).value
+        return exactly(all_busy - self.law["waiting_probability"])
+
+    def _mean(self, question: Any, function: Callable[[Levels], Any]) -> Finding:
+        if question not in self._known:
+            self._known[question] = float(self.law.expect(function))
+        return exactly(self._known[question])
+
+
+def _idle_first(system: System) -> bool:
+    """Whether arrivals are Poisson and go to an idle server whenever there is one."""
+    return system.arrivals.memoryless and (system.policy.level_then_speed or system.policy.level_only)
+
+
+def evidence_of(what: Run | ExactLaw) -> Evidence:
+    """From a Run or an exact law."""
+    return FromRun(what) if isinstance(what, Run) else FromLaw(what)
