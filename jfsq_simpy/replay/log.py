@@ -32,7 +32,7 @@ USED = ("arrival", "size", "service_time", "server", "wait", "start", "response"
 class Log:
     """Jobs of a log, in the order of arrival.
 
-    `arrival`, `wait` (n,) in model time, the first arrival at 0 unless the log is a Trace; `size` (n,);
+    `arrival`, `wait` (n,) in model time, the first arrival at 0 (a Trace's own times stay as they are); `size` (n,);
     `wait` is nan and `server` -1 where the log does not say, or the job was blocked. `origin` is the log's
     own time of model time 0, and `time_unit` how many of its units one unit of model time takes.
     """
@@ -58,7 +58,7 @@ def log_from_trace(trace: Trace, replication: int) -> Log:
         raise PlanError(f"the trace holds no job of replication {replication}; it holds {list(trace.facts.replications)}.")
     if (job < 0).any():
         raise PlanError('the trace begins with jobs present at time 0 (start = "busy"); a replay starts from empty servers.')
-    return Log(arrival, size, wait, server, time_unit=trace.facts.time_unit)
+    return Log(arrival, size, wait, server)
 
 
 def read_log(source: str | Path | pd.DataFrame, rates: Rates, index_of: Callable[[Any], IntArray]) -> Log:

@@ -7,12 +7,13 @@ Cost  one engine run over the whole log
 
 Times come back as in the log to rounding. Model time is (time - first arrival) / time_unit, one rounding each; in
 model time the engine's arrivals equal the log's to the last bit (a first few may be off by one rounding, see
-`stream.gaps_to`), and with time_unit a power of 2, say 1, so do they in the log's own time. Where time_unit is
-something else, a departure and an arrival that the log has at one instant may come apart by a rounding.
+`stream.gaps_to`; with whole times none is), and with time_unit a power of 2, say 1, so do they in the log's own time.
+Where time_unit is something else, a departure and an arrival that the log has at one instant may come apart by a rounding.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -44,7 +45,7 @@ LONG_ENOUGH = 0.125  # of the engine's window, which only has to begin at the la
 
 @dataclass
 class Replay:
-    """A log dispatched again. `trace` is in model time; tables are in the log's own.
+    """A log dispatched again. `trace` is in model time; tables are in the log's own (a Trace's is model time).
 
     `names[n]` is what the log calls server n; servers of the trace are numbered fastest first.
     """
@@ -264,11 +265,24 @@ def _seed(kept: Mapping[str, Any]) -> Seed:
 
 
 def _system(fleet: Rates, places: int, policy: Any, jobs: Log, load: float | None) -> System:
-    span = float(jobs.arrival[-1])
-    # a trace's own load gives the engine the very arrival rate it was made with, and so the very same clock
-    load = load if load is not None else (jobs.arrival.size / span if span > 0 else 1.0) / fleet.n_servers
+    load = load if load is not None else _round_load(jobs.arrival, fleet.n_servers)
     gaps = GivenGaps(jobs.arrival, load * fleet.n_servers)
     return System(fleet, load=load, places=places, policy=policy, size=GivenSizes(jobs.size), arrivals=gaps)
+
+
+def _round_load(arrival: FloatArray, n_servers: int) -> float:
+    """A load whose arrival rate is a power of 2, within a factor 1.42 of the log's.
+
+    The engine divides gaps by that rate: by a power of 2 it does so exactly. A trace brings its own load,
+    which gives the very clock it was made with; any other log knows none, and `Replay.offered_load` is
+    what it really offered.
+    """
+    span = float(arrival[-1])
+    rate = 2.0 ** round(math.log2(arrival.size / span)) if span > 0 else 1.0
+    load = rate / n_servers
+    while load * n_servers != rate:  # rate / N rounds, and so does its product with N
+        load = math.nextafter(load, math.inf if load * n_servers < rate else 0.0)
+    return load
 
 
 def _run(system: System, seed: Seed, number: int, jobs: Log, engine: str, trace: bool | str | Path) -> Trace:

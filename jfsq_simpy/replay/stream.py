@@ -56,7 +56,8 @@ def gaps_to(arrival: FloatArray, arrival_rate: float) -> FloatArray:
     """Gaps v with clock_k = clock_{k-1} + v_k / rate equal to arrival_k, float array (n,).
 
     Exact wherever some float leads there; else within one rounding, and exact again at the next instant. A gap
-    shorter than the clock leads there, so only the first few jobs, whose clocks still double, can be off.
+    short beside the clock leads there, so only the first few jobs can be off; none is where times are whole
+    numbers (of some power of 2) and the rate is a power of 2.
 
     >>> arrival = np.array([0.5, 0.6, 0.6, 0.9])
     >>> np.array_equal(np.cumsum(gaps_to(arrival, 0.7) / 0.7), arrival)
