@@ -114,7 +114,9 @@ class JobCounter:
 
     def _levels_before(self, time: FloatArray, where: IntArray, who: IntArray, phase: IntArray, change: IntArray) -> IntArray:
         """Queue length at the server of each event just before it; `queue` moves on to the last one."""
-        order = np.lexsort((phase > 1, np.where(phase == 0, 0, who), phase > 0, time, where))
+        # at one instant: departures, then jobs in order, each before its own departure if it needs no service
+        turn = np.where(phase == 0, np.iinfo(np.int64).min, 2 * who + (phase > 1))
+        order = np.lexsort((turn, time, where))
         at, step = where[order], change[order]
         running = np.cumsum(step)
         first = np.flatnonzero(np.concatenate([[True], at[1:] != at[:-1]])) if at.size else np.empty(0, np.int64)

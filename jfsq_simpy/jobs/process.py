@@ -135,7 +135,7 @@ def run(
         job.server = server.index
         dispatcher.change(server, +1)
         server.buffer.put(job)
-        recorder.came(job)
+        recorder.present[job.id] = job
     env.process(dispatcher.run(recorder.watch(arriving_jobs(draws))))
     env.run(until=window.end)
     while recorder.present and env.peek() <= window.end + window.drain:
