@@ -14,9 +14,9 @@ from __future__ import annotations
 import numpy as np
 
 from jfsq_simpy.chain.decode import decode
-from jfsq_simpy.chain.layout import ARRIVALS, BLOCK, BLOCKED, Codes, Count, Sets, Stream, Watch
-from jfsq_simpy.chain.snapshots import snapshot_servers
-from jfsq_simpy.jobs.bits import compiled, first_one
+from jfsq_simpy.chain.layout import ARRIVALS, BLOCK, BLOCKED, SNAPSHOTS, Codes, Count, Sets, Stream, Watch
+from jfsq_simpy.chain.snapshots import MOST_IN_BYTE, add_by_group, add_up, watch_servers
+from jfsq_simpy.jobs.bits import compiled, count_ones, first_one
 
 U0, U1, U6, U63 = np.uint64(0), np.uint64(1), np.uint64(6), np.uint64(63)
 
@@ -32,7 +32,9 @@ def advance(
     """
     n_servers, code = codes.n_servers, codes.code
     queue, leaf, middle, layer, top, layers = sets.queue, sets.leaf, sets.middle, sets.layer, sets.top, sets.layers
-    group_of, joins = count.group_of, count.joins
+    group_of, joins, edges, at_most, in_bytes = count.group_of, count.joins, count.edges, count.at_most, count.in_bytes
+    full, numbers = count.full, count.numbers
+    n_queue, by_bytes = np.uint64(queue.size), in_bytes.size > 0
     leaving, before = np.empty(BLOCK + 2, np.int32), np.empty(BLOCK + 1, np.int32)
     nobody = BLOCK + 1
     leaving[nobody] = n_servers + 1
@@ -47,8 +49,25 @@ def advance(
         at = 0
         while at < size:
             if event + at == snapshot:
-                snapshot_servers(sets, count, watch, places, n_servers)
                 snapshot += stride
+                numbers[SNAPSHOTS] += 1
+                for l in range(places):
+                    on = 0
+                    for w in range(sets.n_leaf):
+                        on += count_ones(leaf[np.uint64(l + 1) * n_leaf + np.uint64(w)])
+                    if on == n_servers:
+                        full[l] += 1  # and so do all levels above
+                        break
+                    if by_bytes:
+                        row, held_at_most = np.uint64(l) * n_queue, np.uint8(l)
+                        for m in range(queue.size):
+                            in_bytes[row + np.uint64(m)] += np.uint8(queue[np.uint64(m)] <= held_at_most)
+                    else:
+                        add_by_group(leaf, (l + 1) * sets.n_leaf, edges, at_most, l, places)
+                if numbers[SNAPSHOTS] % MOST_IN_BYTE == 0 and by_bytes:
+                    add_up(group_of, in_bytes, at_most, places)
+                if watch.wanted:
+                    watch_servers(watch, leaf, sets.n_leaf, places, n_servers, numbers[SNAPSHOTS] - 1)
             stop = min(size, snapshot - event)
             # who leaves, in order, and how many have left before each arrival: no branch
             n_leaving, n_arriving = U0, U0
@@ -118,5 +137,5 @@ def advance(
                 joins[np.uint64(group_of[server]) * b + level] += 1
         event += size
     top[U1] = idle_top
-    count.numbers[BLOCKED] += blocked
-    count.numbers[ARRIVALS] += arrivals
+    numbers[BLOCKED] += blocked
+    numbers[ARRIVALS] += arrivals

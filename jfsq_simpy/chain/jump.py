@@ -138,7 +138,7 @@ class _Servers:
         """What was counted since the last `forget`."""
         places, groups, count = self.system.places, self.groups, self.count
         if count.in_bytes.size:
-            add_up(count, places, self.sets.queue.size)
+            add_up(count.group_of, count.in_bytes, count.at_most, places)
         snapshots = int(count.numbers[SNAPSHOTS])
         at_most = count.at_most.reshape(-1, places) + np.cumsum(count.full) * groups.sizes[:, None]
         everyone = (snapshots * groups.sizes)[:, None]

@@ -83,10 +83,10 @@ class Count(NamedTuple):
     at_most: IntArray  # (n_groups * places,)
     in_bytes: NDArray[np.uint8]  # (places * padded,) or empty: snapshots not yet added to `at_most`
     full: IntArray  # (places,) snapshots at which this was the lowest level no server exceeded
-    numbers: IntArray  # blocked, snapshots, snapshots in bytes, arrivals
+    numbers: IntArray  # blocked, snapshots, arrivals
 
 
-BLOCKED, SNAPSHOTS, IN_BYTES, ARRIVALS = range(4)
+BLOCKED, SNAPSHOTS, ARRIVALS = range(3)
 
 
 class Watch(NamedTuple):
@@ -133,7 +133,7 @@ def sets(n_servers: int, places: int, holding: int) -> Sets:
     queue[:holding] = 1
     queue[n_servers + 2 :] = 255
     sizes = [-(-(n_servers + 2) // 64)]
-    while sizes[-1] > 64:
+    while sizes[-1] > 64 or len(sizes) == 3:  # a kernel is compiled for 0, 1 and 3 layers
         sizes.append(-(-sizes[-1] // 64))
     rows = [_row(n_servers, min(holding, n_servers) if level == 0 else 0, sizes) for level in range(places)]
     leaf, middle = ([np.zeros_like(rows[0][i]), *(row[i] for row in rows)] for i in (0, 1))
@@ -188,7 +188,7 @@ def count(groups: Groups, places: int, padded: int) -> Count:
         np.zeros(cells, dtype=np.int64),
         np.zeros(bytes_wanted, dtype=np.uint8),
         np.zeros(places, dtype=np.int64),
-        np.zeros(4, dtype=np.int64),
+        np.zeros(3, dtype=np.int64),
     )
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from jfsq_simpy.chain.layout import IN_BYTES, SNAPSHOTS, Count, Sets, Watch
+from jfsq_simpy.chain.layout import Watch
 from jfsq_simpy.jobs.bits import compiled, count_ones
 
 U63, ALL = np.uint64(63), np.uint64(2**64 - 1)
@@ -19,38 +19,10 @@ MOST_IN_BYTE = 255
 
 
 @compiled
-def snapshot_servers(sets: Sets, count: Count, watch: Watch, places: int, n_servers: int) -> None:
-    """Count the state as it stands: repeats `ServersAbreast.snapshot`."""
-    queue, leaf, n_leaf = sets.queue, sets.leaf, sets.n_leaf
-    edges, at_most, in_bytes, full, numbers = count.edges, count.at_most, count.in_bytes, count.full, count.numbers
-    present, idle = 0, 0
-    for level in range(places):
-        row = (level + 1) * n_leaf
-        on = 0
-        for w in range(n_leaf):
-            on += count_ones(leaf[np.uint64(row + w)])
-        present += n_servers - on
-        if level == 0:
-            idle = on
-        if on == n_servers:
-            full[level] += 1
-            break
-        if in_bytes.size:
-            base, here = np.uint64(level * queue.size), np.uint8(level)
-            for n in range(queue.size):
-                in_bytes[base + np.uint64(n)] += np.uint8(queue[np.uint64(n)] <= here)
-        else:
-            for g in range(edges.size - 1):
-                at_most[g * places + level] += ones_between(leaf, row, edges[g], edges[g + 1])
-    numbers[SNAPSHOTS] += 1
-    if in_bytes.size:
-        numbers[IN_BYTES] += 1
-        if numbers[IN_BYTES] == MOST_IN_BYTE:
-            add_up(count, places, queue.size)
-    if watch.wanted:
-        for i in range(watch.idle_first.size):
-            watch.idle_now[i] = ones_between(leaf, n_leaf, 0, watch.idle_first[i])
-        take(watch, numbers[SNAPSHOTS] - 1, n_servers, present, idle)
+def add_by_group(leaf, row, edges, at_most, level, places):  # type: ignore[no-untyped-def]
+    """Count the servers on in a row of the sets, group by group."""
+    for g in range(edges.size - 1):
+        at_most[g * places + level] += ones_between(leaf, row, edges[g], edges[g + 1])
 
 
 @compiled
@@ -69,14 +41,26 @@ def ones_between(leaf, row, first, end):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def add_up(count: Count, places: int, padded: int) -> None:
-    """Empty the bytes into the groups' counts."""
+def add_up(group_of, in_bytes, at_most, places):  # type: ignore[no-untyped-def]
+    """Empty the bytes, a row of them for each level, into the groups' counts."""
+    padded = in_bytes.size // places
     for level in range(places):
-        for n in range(count.group_of.size):
+        for n in range(group_of.size):
             here = level * padded + n
-            count.at_most[np.int64(count.group_of[n]) * places + level] += count.in_bytes[here]
-            count.in_bytes[here] = 0
-    count.numbers[IN_BYTES] = 0
+            at_most[np.int64(group_of[n]) * places + level] += in_bytes[here]
+            in_bytes[here] = 0
+
+
+@compiled
+def watch_servers(watch: Watch, leaf, n_leaf, places, n_servers, number) -> None:  # type: ignore[no-untyped-def]
+    """Count the observables of the state as it stands: repeats `ServersAbreast.snapshot`."""
+    idle = ones_between(leaf, n_leaf, 0, n_servers)
+    present = 0
+    for level in range(places):
+        present += n_servers - ones_between(leaf, (level + 1) * n_leaf, 0, n_servers)
+    for i in range(watch.idle_first.size):
+        watch.idle_now[i] = ones_between(leaf, n_leaf, 0, watch.idle_first[i])
+    take(watch, number, n_servers, present, idle)
 
 
 @compiled
