@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from jfsq_simpy.chain.tables import ServerEvents
+from jfsq_simpy.chain.tables import ClassEvents, ServerEvents
 from jfsq_simpy.draws import Words, WordStream
 from jfsq_simpy.errors import PlanError
 from jfsq_simpy.rates import FloatArray, IntArray
@@ -53,6 +53,18 @@ class Codes(NamedTuple):
     one: Words  # (BLOCK,) first words
     two: Words  # (BLOCK,) second words
     code: NDArray[np.int32]  # (BLOCK,)
+
+
+class ClassCodes(NamedTuple):
+    """What `decode_classes` reads, and where it puts a block of events."""
+
+    bits: int
+    column: Words
+    count: Words  # (n_classes + 1,) servers of each class; 1 for the arrival
+    one: Words  # (BLOCK,) first words
+    two: Words  # (BLOCK,) second words
+    which: NDArray[np.int32]  # (BLOCK,) speed class; n_classes is an arrival
+    place: Words  # (BLOCK,) place among the class's servers
 
 
 class Sets(NamedTuple):
@@ -123,6 +135,19 @@ def codes(events: ServerEvents) -> Codes:
         np.zeros(BLOCK, dtype=np.uint64),
         np.zeros(BLOCK, dtype=np.uint64),
         np.zeros(BLOCK, dtype=np.int32),
+    )
+
+
+def class_codes(events: ClassEvents) -> ClassCodes:
+    """The event tables as arrays for `decode_classes`."""
+    return ClassCodes(
+        events.alias.bits,
+        events.alias.column,
+        np.append(events.counts, 1).astype(np.uint64),
+        np.zeros(BLOCK, dtype=np.uint64),
+        np.zeros(BLOCK, dtype=np.uint64),
+        np.zeros(BLOCK, dtype=np.int32),
+        np.zeros(BLOCK, dtype=np.uint64),
     )
 
 
