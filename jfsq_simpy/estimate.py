@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, fields, replace
+from functools import cached_property
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import stats
 
 from jfsq_simpy import metrics
@@ -25,14 +27,15 @@ from jfsq_simpy.tally import Groups, Tally, bin_edges, merged
 
 LARGEST_BATCH_CORRELATION = 0.3  # of neighbouring batches; above, batches are joined in pairs
 FEWEST_BATCHES = 8
+STRONGEST_CORRECTION = 0.8  # of the correlation that is left: beyond, more data are needed, not a wider interval
 
 
 @dataclass(frozen=True)
 class Estimate:
     """A measured number: `low` to `high` is its confidence interval at `level`, from `n` units.
 
-    >>> Estimate(0.2, 0.1, 0.3, 0.95, 10, "Student t").half_width
-    0.1
+    >>> Estimate(0.25, 0.125, 0.5, 0.95, 10, "Student t").half_width
+    0.1875
     """
 
     value: float
@@ -44,7 +47,7 @@ class Estimate:
 
     @property
     def half_width(self) -> float:
-        return round(self.high - self.low, 15) / 2
+        return (self.high - self.low) / 2
 
     def __float__(self) -> float:
         return self.value
@@ -65,26 +68,160 @@ class Sample:
     what: str  # "replications" or "batches"
     looks: float  # independent glances at the system all units together amount to
 
-    @property
+    @cached_property
     def pooled(self) -> Tally:
         return merged(self.units)
 
+    @cached_property
+    def counts(self) -> Sample:
+        """The same without the binned times, which are large and which no single number needs."""
+        if self.units[0].wait_bins is None:
+            return self
+        none = np.zeros((0, 0), np.int64)
+        return replace(self, units=[replace(t, wait_bins=none, response_bins=none) for t in self.units])
+
     def averages(self, tally: Tally) -> Averages:
         return metrics.averages(self.system, self.groups, tally)
+
+
+# ---- the spread between units --------------------------------------------------------------------------------
+
+
+class Spread(NamedTuple):
+    """A value, the half width of its Student t interval, and what that rests on."""
+
+    value: Any
+    half: Any
+    n: int
+    correlation: float  # of neighbouring batches; 0 for replications
 
 
 def jackknife(sample: Sample, measure: Callable[[Tally], Any]) -> tuple[Any, Any]:
     """A measure of the pooled counts, and the half width of its interval (nan with fewer than two units).
 
     Leaves out one unit at a time; for a plain mean this is Student's t exactly, for a ratio it takes
-    the correlation of numerator and denominator into account. O(units) evaluations.
+    the correlation of numerator and denominator into account. Batches are treated as in `spread`.
+    O(units) evaluations.
     """
-    value, n = measure(sample.pooled), len(sample.units)
-    if n < 2:
-        return value, np.full_like(value, np.nan, dtype=np.float64)[()]
-    left_out = np.array([measure(merged([t for j, t in enumerate(sample.units) if j != i])) for i in range(n)])
-    variance = (n - 1) / n * ((left_out - left_out.mean(axis=0)) ** 2).sum(axis=0)
-    return value, float(stats.t.ppf((1 + sample.level) / 2, n - 1)) * np.sqrt(variance)
+    found = spread(sample, measure)
+    return found.value, found.half
+
+
+def spread(sample: Sample, measure: Callable[[Tally], Any]) -> Spread:
+    """`jackknife`, and how many units it used.
+
+    Batches of one run are joined in pairs while neighbours are correlated above 0.3 and 16 or more are
+    left; for the correlation r that remains the variance is multiplied by (1 + r) / (1 - r), as for an
+    autoregression, with r + 1/n for r because a lag-1 correlation is biased by -1/n.
+    """
+    value, units = measure(sample.pooled), list(sample.units)
+    deviations = _deviations(sample.pooled, units, measure)
+    if len(units) < 2:
+        return Spread(value, np.full_like(value, np.nan, dtype=np.float64)[()], len(units), 0.0)
+    correlation = np.zeros_like(deviations[0])
+    if sample.what == "batches":
+        correlation = neighbour_correlation(deviations)
+        while len(units) >= 2 * FEWEST_BATCHES and correlation.mean() > LARGEST_BATCH_CORRELATION:
+            units = joined_in_pairs(units)
+            deviations = _deviations(sample.pooled, units, measure)
+            correlation = neighbour_correlation(deviations)
+    n = len(units)
+    variance = (n - 1) / n * (deviations**2).sum(axis=0)
+    if sample.what == "batches":
+        variance = variance * correlation_factor(correlation, n)
+    half = float(stats.t.ppf((1 + sample.level) / 2, n - 1)) * np.sqrt(variance)
+    return Spread(value, half, n, float(correlation.mean()))
+
+
+def _deviations(total: Tally, units: Sequence[Tally], measure: Callable[[Tally], Any]) -> FloatArray:
+    """What the measure gains by leaving out each unit, about its mean: float array (n_units, ...)."""
+    if len(units) < 2:
+        return np.zeros((len(units), 1))
+    left_out = np.array([measure(_without(total, unit)) for unit in units], dtype=np.float64)
+    return np.asarray(left_out - left_out.mean(axis=0))
+
+
+def _without(total: Tally, unit: Tally) -> Tally:
+    # counts subtract exactly, which merging all other units would cost O(units) more to do
+    parts: dict[str, Any] = {}
+    for f in fields(Tally):
+        whole, part = getattr(total, f.name), getattr(unit, f.name)
+        parts[f.name] = None if whole is None else whole[:0] if f.name == "path" else whole - part
+    return Tally(**parts)
+
+
+def joined_in_pairs(units: Sequence[Tally]) -> list[Tally]:
+    """Neighbouring batches added up; of an odd number the last three go together."""
+    starts = range(0, len(units) - 1, 2)
+    return [merged(units[i : i + 2] if i + 3 < len(units) or len(units) % 2 == 0 else units[i:]) for i in starts]
+
+
+def neighbour_correlation(values: FloatArray) -> FloatArray:
+    """Lag-1 autocorrelation along the first axis; 0 where nothing varies."""
+    x = values - values.mean(axis=0)
+    total = (x * x).sum(axis=0)
+    return np.asarray(np.divide((x[1:] * x[:-1]).sum(axis=0), total, out=np.zeros_like(total), where=total > 0))
+
+
+def correlation_factor(correlation: FloatArray, n: int) -> FloatArray:
+    """By how much neighbours' correlation widens the variance of the mean of n batches, at least 1."""
+    r = np.clip(correlation + 1 / n, 0.0, STRONGEST_CORRECTION)
+    return np.asarray((1 + r) / (1 - r))
+
+
+# ---- intervals -----------------------------------------------------------------------------------------------
+
+
+class Limits(NamedTuple):
+    low: Any
+    high: Any
+
+
+def symmetric(value: ArrayLike, half: ArrayLike) -> Limits:
+    """value +- half, not below 0: every metric is a mean of something that cannot be negative."""
+    return Limits(np.maximum(np.subtract(value, half), 0.0), np.add(value, half))
+
+
+def score(value: ArrayLike, half: ArrayLike) -> Limits:
+    """For means of what happens rarely: the true means m with |value - m| <= half * sqrt(m / value).
+
+    A rare event's spread grows with its mean, so a run that saw few of them also looks too sure of it;
+    judging each m by the spread it would have itself mends that. Equal to `symmetric` as half / value
+    goes to 0. Source: Wilson (1927), for counts whose variance is proportional to the mean.
+    """
+    value, half = np.asarray(value, dtype=np.float64), np.asarray(half, dtype=np.float64)
+    shift = half**2 / (2 * _or_one(value))
+    reach = np.sqrt(shift**2 + half**2)
+    # the product of the two limits is value^2: dividing loses no digits where subtracting would
+    high = value + shift + reach
+    return Limits(np.where(value > 0, value**2 / _or_one(high), 0.0) + 0 * half, high)
+
+
+def share(value: ArrayLike, half: ArrayLike) -> Limits:
+    """The same for a probability: |value - m| <= half * sqrt(m (1 - m) / (value (1 - value))); inside [0, 1].
+
+    Wilson's interval with the number of independent trials that the spread between units amounts to.
+    """
+    value, half = np.asarray(value, dtype=np.float64), np.asarray(half, dtype=np.float64)
+    inside = value * (1 - value)
+    c = half**2 / _or_one(inside)
+    high = (value + c / 2 + np.sqrt(half**2 + c**2 / 4)) / (1 + c)
+    low = value**2 / _or_one((1 + c) * high)
+    return Limits(np.where(inside > 0, low, value) + 0 * half, np.where(inside > 0, high, value) + 0 * half)
+
+
+def _or_one(x: FloatArray) -> FloatArray:
+    return np.where(x > 0, x, 1.0)
+
+
+def upper_limit(sample: Sample) -> float:
+    """The upper confidence limit of a share that was 0 in every unit.
+
+    A stationary chain that forgets within the relaxation time T stays out of a set of probability m for
+    a time t with probability at most exp(-m t / T) (Aldous & Fill, Reversible Markov Chains, chapter 3,
+    for reversible chains), so m above -log(1 - level) / looks would have shown: three over the looks.
+    """
+    return min(-math.log1p(-sample.level) / sample.looks, 1.0)
 
 
 # ---- numbers -------------------------------------------------------------------------------------------------
@@ -93,53 +230,48 @@ def jackknife(sample: Sample, measure: Callable[[Tally], Any]) -> tuple[Any, Any
 def estimate(sample: Sample, name: str) -> Estimate:
     """One metric with its interval. Errors: KeyError for an unknown name."""
     formula = metrics.METRICS[name]
-    sample = joined_batches(sample, formula) if sample.what == "batches" else sample
-    value, half = jackknife(sample, lambda t: formula(sample.averages(t)))
-    largest = _largest_value(sample.system, name)
+    found = spread(sample.counts, lambda t: formula(sample.averages(t)))
+    largest, value = _largest_value(sample.system, name), float(found.value)
     if value == 0 and largest is not None:
-        return _limit_when_nothing_was_seen(sample, largest)
-    top = 1.0 if name in metrics.PROBABILITIES else math.inf
-    method = f"{'batch means' if sample.what == 'batches' else 'replications'}, jackknife, Student t"
-    low, high = max(float(value - half), 0.0), min(float(value + half), top)
-    return Estimate(float(value), low, high, sample.level, len(sample.units), method)
+        limit = upper_limit(sample) * largest
+        return Estimate(0.0, 0.0, limit, sample.level, found.n, "none seen: one-sided upper limit")
+    kind = share if name in metrics.PROBABILITIES else symmetric if largest is None else score
+    low, high = kind(value, found.half)
+    return Estimate(value, float(low), float(high), sample.level, found.n, _method(sample, found, kind.__name__))
+
+
+def _method(sample: Sample, found: Spread, kind: str) -> str:
+    units = f"batch means (lag-1 correlation {found.correlation:.2f})" if sample.what == "batches" else "replications"
+    shape = "Student t" if kind == "symmetric" else "Student t on the score scale"
+    return f"{units}, jackknife, {shape}"
 
 
 def _largest_value(system: System, name: str) -> float | None:
     """For metrics that are 0 exactly when no job waited (or was blocked): the most they can be."""
     room = system.places - 1
+    # behind j jobs a wait has mean j / mu_N at most; a job found in service has (1 + scv) / 2 left in the mean
+    longest = (room - 1 + max((1 + system.size.scv) / 2, 1.0)) / system.rates.slowest
     return {
         "waiting_probability": 1.0,
         "blocking_probability": 1.0,
         "buffered_probability": 1.0 if room else None,
-        "mean_wait": room / system.rates.slowest if room else None,
+        "mean_wait": longest if room else None,
         "mean_waiting_jobs": float(room * system.n_servers) if room else None,
     }.get(name)
 
 
-def _limit_when_nothing_was_seen(sample: Sample, largest: float) -> Estimate:
-    # Cut the run into `looks` nearly independent stretches. A share in [0, 1] with mean m is 0 in all of
-    # them with probability at most (1 - m)^looks, whatever its law: solve for 1 - level.
-    limit = -math.expm1(math.log1p(-sample.level) / sample.looks)
-    return Estimate(0.0, 0.0, limit * largest, sample.level, len(sample.units), "none seen: one-sided upper limit")
-
-
-def joined_batches(sample: Sample, formula: Callable[[Averages], float]) -> Sample:
-    """Batches joined in pairs until neighbours are no longer correlated (or 8 are left)."""
-    units = list(sample.units)
-    while len(units) >= 2 * FEWEST_BATCHES and batch_correlation(sample, units, formula) > LARGEST_BATCH_CORRELATION:
-        units = [merged(units[i : i + 2]) for i in range(0, len(units) - 1, 2)]
-    return Sample(sample.system, sample.groups, units, sample.level, sample.what, sample.looks)
-
-
-def batch_correlation(sample: Sample, units: Sequence[Tally], formula: Callable[[Averages], float]) -> float:
-    """Lag-1 autocorrelation of a metric over consecutive batches; 0 when it does not vary."""
-    x = np.array([formula(sample.averages(t)) for t in units])
-    x = x - x.mean()
-    total = float(x @ x)
-    return float(x[1:] @ x[:-1]) / total if total > 0 else 0.0
-
-
 # ---- distributions -------------------------------------------------------------------------------------------
+
+
+def shares(sample: Sample, measure: Callable[[Tally], FloatArray]) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Probabilities that are a function of the counts: value, low, high, float arrays of the measure's shape.
+
+    Where nothing was seen the upper limit is reported.
+    """
+    found = spread(sample, measure)
+    value = np.asarray(found.value, dtype=np.float64)
+    low, high = share(value, found.half)
+    return value, low, np.where(value == 0, np.maximum(high, upper_limit(sample)), high)
 
 
 def ccdf_of(sample: Sample, which: str, method: str) -> Callable[[Tally, FloatArray], FloatArray]:
@@ -161,12 +293,16 @@ def empirical_ccdf(counts: Any, times: FloatArray) -> FloatArray:
 
 
 def quantile_estimate(sample: Sample, p: float, ccdf: Callable[[Tally, FloatArray], FloatArray]) -> Estimate:
-    """The p-quantile: the interval of the tail at the estimate, read back through the tail (Woodruff)."""
+    """The p-quantile: the interval of the tail at the estimate, read back through the tail (Woodruff).
+
+    Symmetric in probability: a t is inside when the tail there, whose true value would be 1 - p, is within
+    the half width of it.
+    """
     pooled = sample.pooled
     value = metrics.quantile(lambda t: ccdf(pooled, t), p)
-    _, half = jackknife(sample, lambda tally: float(ccdf(tally, np.array([value]))[0]))
+    found = spread(sample, lambda tally: float(ccdf(tally, np.array([value]))[0]))
     low, high = math.nan, math.nan
-    if math.isfinite(half):
-        low = metrics.quantile(lambda t: ccdf(pooled, t), p - half) if p > half else 0.0
-        high = metrics.quantile(lambda t: ccdf(pooled, t), p + half) if p + half < 1 else math.inf
-    return Estimate(value, low, high, sample.level, len(sample.units), "inverted tail, jackknife, Student t")
+    if math.isfinite(found.half):
+        low = metrics.quantile(lambda t: ccdf(pooled, t), max(p - found.half, 0.0))
+        high = metrics.quantile(lambda t: ccdf(pooled, t), p + found.half) if p + found.half < 1 else math.inf
+    return Estimate(value, low, high, sample.level, found.n, "inverted tail, " + _method(sample, found, "symmetric"))

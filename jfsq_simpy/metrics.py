@@ -194,20 +194,24 @@ def _erlang_ccdf(a: Averages, times: FloatArray, own: int) -> FloatArray:
         stages = level + own
         if stages:
             # P(Erlang(k, mu) > t) is the upper regularised gamma function; exact 0-job waits add nothing
-            tail = special.gammaincc(stages, np.multiply.outer(times, a.groups.speeds))
+            tail = special.gammaincc(stages, np.multiply.outer(np.maximum(times, 0.0), a.groups.speeds))
             total += tail @ a.joins[:, level]
-    return total / a.accepted
+    return np.where(times < 0, 1.0, total / np.float64(a.accepted))
 
 
 def quantile(ccdf: Callable[[FloatArray], FloatArray], p: float) -> float:
-    """The smallest t with P(T > t) <= 1 - p, for a continuous decreasing tail with a possible atom at 0."""
+    """The smallest t with P(T > t) <= 1 - p, for a continuous decreasing tail with a possible atom at 0.
+
+    nan where the tail is (nothing was counted).
+    """
     level = 1.0 - p
 
     def excess(t: float) -> float:
         return float(ccdf(np.array([t]))[0]) - level
 
-    if excess(0.0) <= 0:
-        return 0.0
+    at_zero = excess(0.0)
+    if not at_zero > 0:
+        return 0.0 if at_zero <= 0 else at_zero
     high = 1.0
     while excess(high) > 0:
         high *= 2

@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike
 from jfsq_simpy import metrics
 from jfsq_simpy.draws import Seed
 from jfsq_simpy.errors import PlanError
-from jfsq_simpy.estimate import Estimate, Sample, ccdf_of, estimate, jackknife, quantile_estimate
+from jfsq_simpy.estimate import Estimate, Sample, ccdf_of, estimate, quantile_estimate, shares
 from jfsq_simpy.rates import FloatArray
 from jfsq_simpy.system import System
 from jfsq_simpy.tally import NOTHING, Groups, Observables, Outcome, Tally, Window, groups_of, merged
@@ -169,7 +169,7 @@ class Run:
     def _ccdf(self, which: str, times: ArrayLike, method: str) -> pd.DataFrame:
         t = np.atleast_1d(np.asarray(times, dtype=np.float64))
         tail = ccdf_of(self.sample, which, self._method(method))
-        return _with_intervals({"t": t}, *jackknife(self.sample, lambda tally: tail(tally, t)))
+        return _with_intervals({"t": t}, *shares(self.sample, lambda tally: tail(tally, t)))
 
     def _quantiles(self, which: str, probabilities: ArrayLike, method: str) -> pd.DataFrame:
         import pandas as pd
@@ -185,7 +185,7 @@ class Run:
 
     def _distribution(self, name: str, index: Any, formula: Callable[[metrics.Averages], FloatArray]) -> pd.DataFrame:
         sample = self.sample
-        return _with_intervals({name: index}, *jackknife(sample, lambda tally: formula(sample.averages(tally))))
+        return _with_intervals({name: index}, *shares(sample.counts, lambda tally: formula(sample.averages(tally))))
 
     # ---- what to say ----
 
@@ -209,8 +209,7 @@ class Run:
         )
 
 
-def _with_intervals(columns: dict[str, Any], value: Any, half: Any) -> pd.DataFrame:
+def _with_intervals(columns: dict[str, Any], value: FloatArray, low: FloatArray, high: FloatArray) -> pd.DataFrame:
     import pandas as pd
 
-    low, high = np.clip(value - half, 0.0, 1.0), np.clip(value + half, 0.0, 1.0)
     return pd.DataFrame({**columns, "value": value, "low": low, "high": high})
