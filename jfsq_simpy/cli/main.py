@@ -46,9 +46,9 @@ def jfsq(
 ) -> None:
     """A lab for one question: does a job have to wait?"""
     if version:
-        from importlib.metadata import version as installed
+        from jfsq_simpy.experiment.record import versions
 
-        print(f"jfsq_simpy {installed('jfsq_simpy')}")
+        print(f"jfsq_simpy {versions()['jfsq_simpy'] or '(not installed)'}")
         raise typer.Exit
     if context.invoked_subcommand is None:
         print(context.get_help())
@@ -61,6 +61,8 @@ def main() -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
+        except BrokenPipeError:
+            pass  # the reader of a pipe has left: that is its right
         except OSError:
             status = status or Status.OTHER
     # Not sys.exit: a kernel still running in a daemon thread cannot be stopped, and need not be waited for.
@@ -82,8 +84,8 @@ def execute(arguments: Sequence[str]) -> int:
         return complain(str(error), Status.OTHER)
     except UsageError as error:
         return complain(f"{error.format_message()} See jfsq {' '.join(arguments[:1])} --help.", Status.INPUT)
-    except BrokenPipeError:
-        return _nobody_reads()
+    except (BrokenPipeError, SystemExit):  # typer turns the first into the second
+        return Status.DONE
     except MemoryError:
         return complain("out of memory; ask for fewer servers, places or replications side by side (--workers 1).", Status.OTHER)
     except Exception as error:
@@ -92,9 +94,3 @@ def execute(arguments: Sequence[str]) -> int:
 
 def _as_interrupt(*_: object) -> NoReturn:
     raise KeyboardInterrupt
-
-
-def _nobody_reads() -> int:
-    # the reader of a pipe has left: that is its right
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return Status.DONE

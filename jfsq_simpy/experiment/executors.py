@@ -14,7 +14,9 @@ import os
 import queue
 import signal
 import threading
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
+from functools import partial
 from types import TracebackType
 from typing import Any
 
@@ -38,27 +40,31 @@ class Crew:
 
     def __init__(self, workers: int) -> None:
         self.workers = workers
-        self.pending = 0
-        self._waiting: queue.SimpleQueue[tuple[Any, Task]] = queue.SimpleQueue()
+        self.pending = 0  # tasks submitted whose result `next` has not handed back
         self._done: queue.SimpleQueue[tuple[Any, Any, BaseException | None]] = queue.SimpleQueue()
+        self._for_threads: queue.SimpleQueue[tuple[Any, Task] | None] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
+        self._for_processes: deque[tuple[Any, Task]] = deque()
+        self._in_processes: set[int] = set()
         self._processes: Any = None
 
     def submit(self, tag: Any, task: Task, *, processes: bool) -> None:
         """Have a task done; `tag` comes back with its result."""
         self.pending += 1
         if processes and self.workers > 1:
-            self._pool().submit(task).add_done_callback(lambda future: self._finished(tag, future))
+            self._for_processes.append((tag, task))
+            self._feed()
             return
         if len(self._threads) < self.workers:
             self._threads.append(threading.Thread(target=self._work, daemon=True))
             self._threads[-1].start()
-        self._waiting.put((tag, task))
+        self._for_threads.put((tag, task))
 
     def next(self) -> tuple[Any, Any]:
         """The tag and result of the next task that ends; its exception is raised here."""
         tag, result, error = self._done.get()
         self.pending -= 1
+        self._feed()
         if error is not None:
             raise error
         return tag, result
@@ -67,34 +73,59 @@ class Crew:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        for _ in self._threads:
+            self._for_threads.put(None)
         if self._processes is not None:
             with contextlib.suppress(Exception):
-                self._processes.shutdown(wait=kind is None, kill_workers=kind is not None)
+                self._processes.shutdown(wait=True, kill_workers=kind is not None)
 
     def _work(self) -> None:
-        while True:
-            tag, task = self._waiting.get()
+        while (item := self._for_threads.get()) is not None:
+            tag, task = item
             try:
                 self._done.put((tag, task(), None))
             except BaseException as error:
                 self._done.put((tag, None, error))
 
-    def _pool(self) -> Any:
-        if self._processes is None:
-            # loky starts clean interpreters that need no `if __name__ == "__main__"` in the caller's script,
-            # and carries functions of the user's own
-            from joblib.externals.loky import ProcessPoolExecutor
+    def _feed(self) -> None:
+        # a pool with a long queue is slow to stop, so the queue is kept here
+        while self._for_processes and len(self._in_processes) < 2 * self.workers:
+            tag, task = self._for_processes.popleft()
+            future = self._started(task)
+            self._in_processes.add(id(future))
+            future.add_done_callback(partial(self._finished, tag))
 
-            self._processes = ProcessPoolExecutor(self.workers, initializer=_leave_signals_to_the_parent)
-        return self._processes
+    def _started(self, task: Task) -> Any:
+        if self._processes is not None:
+            return self._processes.submit(task)
+        # loky starts clean interpreters that need no `if __name__ == "__main__"` in the caller's script,
+        # and carries functions of the user's own
+        from joblib.externals.loky import ProcessPoolExecutor
+
+        self._processes = ProcessPoolExecutor(self.workers, initializer=_leave_signals_to_the_parent)
+        with _ctrl_c_ignored():  # by the workers being born here, which inherit it
+            return self._processes.submit(task)
 
     def _finished(self, tag: Any, future: Any) -> None:
+        self._in_processes.discard(id(future))
         if future.cancelled():
             return
         error = future.exception()
         if error is not None and type(error).__name__ == "TerminatedWorkerError":
             error = JfsqError("a worker process was ended from outside, perhaps for lack of memory; try fewer --workers.")
         self._done.put((tag, None if error else future.result(), error))
+
+
+@contextlib.contextmanager
+def _ctrl_c_ignored() -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def available_cores() -> int:

@@ -22,7 +22,7 @@ from jfsq_simpy.engines import Engine
 from jfsq_simpy.experiment.executors import Crew, available_cores
 from jfsq_simpy.experiment.ledger import Ledger
 from jfsq_simpy.experiment.plan import Plan, Point
-from jfsq_simpy.experiment.record import SCHEMA, Record, encoded, fleet_digest, key_of, plain_window, versions
+from jfsq_simpy.experiment.record import SCHEMA, Record, fleet_digest, key_of, plain_window, versions
 from jfsq_simpy.experiment.results import PointResult, Results, plain, run_of
 from jfsq_simpy.simulate import warmup_for
 from jfsq_simpy.tally import NOTHING, Outcome, Window
@@ -63,28 +63,36 @@ def run(
     works = [Work(point, ledger) for point in points]
     if ledger is not None:
         ledger.open([(w.key, w.point) for w in works])
-    for engine in {w.engine for w in works if w.wanted()}:
+    for engine in {w.engine for w in works if w.missing}:
         engines.compile_for(engine)
 
-    def tell() -> None:
+    def tell(done: int) -> None:
         if progress is not None:
-            done, wanted = sum(len(w.records) for w in works), sum(w.total for w in works)
-            progress(Progress(done, wanted, sum(w.jobs for w in works), time.perf_counter() - began))
+            jobs, wanted = sum(w.jobs for w in works), sum(w.total for w in works)
+            progress(Progress(done, wanted, jobs, time.perf_counter() - began))
 
-    tell()
-    with Crew(workers or available_cores()) as crew:
-        for work in works:
-            work.go_on(crew)
-        while crew.pending:
-            work, result = crew.next()
-            work.take(result, ledger)
-            work.go_on(crew)
-            tell()
+    tell(sum(len(w.records) for w in works))
+    try:
+        _work_off(works, Crew(workers or available_cores()), lambda: tell(sum(len(w.records) for w in works)))
+    except KeyboardInterrupt:
+        tell(sum(w.kept() for w in works))
+        raise
     if ledger is not None:
         ledger.list_points([(w.key, w.point) for w in works])
     notes = list(ledger.notes) if ledger is not None else []
     directory = ledger.directory if ledger is not None else None
     return Results([w.result() for w in works], dict(origin or {}), directory, notes)
+
+
+def _work_off(works: Sequence[Work], crew: Crew, tell: Callable[[], None]) -> None:
+    with crew:
+        for work in works:
+            work.go_on(crew)
+        while crew.pending:
+            work, result = crew.next()
+            work.take(result)
+            work.go_on(crew)
+            tell()
 
 
 class Work:
@@ -96,11 +104,12 @@ class Work:
         self.engine: Engine = engines.choose(plan.engine, point.system, trace=False)
         self.key = key_of(point, self.engine.view)
         self.warmup = WarmupChoice(float(plan.warmup), 0, 0.0) if plan.warmup != "auto" else None
-        self.records: dict[int, Record] = {}
+        there = ledger.records(self.key) if ledger is not None else {}
         if ledger is not None:
             self.warmup = self.warmup or ledger.warmup(self.key)
-            self.records = {n: r for n, r in ledger.records(self.key).items() if n in plan.replications}
-        self.under_way: set[int] = set()
+        self.records = {n: there[n] for n in plan.replications if n in there}
+        self.missing = [n for n in plan.replications if n not in there]  # and not handed out yet
+        self.under_way = 0  # replications handed out
         self.choosing = False
         self.jobs = 0
         self.began = time.perf_counter()
@@ -111,46 +120,44 @@ class Work:
     def total(self) -> int:
         return len(self.point.plan.replications)
 
-    def wanted(self) -> list[int]:
-        """Replications neither kept nor under way."""
-        return [n for n in self.point.plan.replications if n not in self.records and n not in self.under_way]
-
     def go_on(self, crew: Crew) -> None:
         """Hand out what can be done now."""
-        if not self.wanted() and not self.under_way:
+        if not self.missing and not self.under_way:
             self._ask_for_more()
-        numbers = self.wanted()
-        if not numbers or self.choosing:
+        if not self.missing or self.choosing:
             return
-        system, plan = self.point.system, self.point.plan
         apart = not self.engine.compiled
         if self.warmup is None:
             self.choosing = True
-            length = plan.length(system)
-            choose = partial(warmup_for, system, length, engine=self.engine.name, rng=plan.seed, start=plan.start)
-            crew.submit(self, choose, processes=apart)
+            crew.submit(self, self._choice_of_warmup(), processes=apart)
             return
-        window = plan.window(system, self.warmup.time)
+        numbers, self.missing = self.missing, []
+        self.under_way = len(numbers)
+        window = self.point.plan.window(self.point.system, self.warmup.time)
         share = min(-(-len(numbers) // crew.workers), ABREAST) if self.engine.name == "lockstep" else 1
         for i in range(0, len(numbers), share):
-            chunk = numbers[i : i + share]
-            self.under_way.update(chunk)
-            crew.submit(self, partial(replicate, self.engine, self.point, chunk, window), processes=apart)
+            task = partial(replicate, self.engine, self.point, numbers[i : i + share], window)
+            crew.submit(self, task, processes=apart)
 
-    def take(self, result: Any, ledger: Ledger | None) -> None:
+    def kept(self) -> int:
+        """How many replications are safe: those on disk, where there is a ledger."""
+        numbers = self.records.keys() if self.ledger is None else self.ledger.numbers(self.key)
+        return len(numbers & set(self.point.plan.replications))
+
+    def take(self, result: Any) -> None:
         """Take in what a task brought back, and keep it."""
         if isinstance(result, WarmupChoice):
             self.warmup, self.choosing = result, False
-            if ledger is not None:
-                ledger.keep_warmup(self.key, result)
+            if self.ledger is not None:
+                self.ledger.keep_warmup(self.key, result)
             return
         for measured in result:
             record = self._record(measured)
             self.records[record.replication] = record
-            self.under_way.discard(record.replication)
+            self.under_way -= 1
             self.jobs += record.jobs
-            if ledger is not None:
-                ledger.keep(record)
+            if self.ledger is not None:
+                self.ledger.keep(record)
 
     def result(self) -> PointResult:
         """The point's Run."""
@@ -160,6 +167,10 @@ class Work:
         if self.precise is False:
             run.warnings.append(self._short_of())
         return PointResult(self.point, run)
+
+    def _choice_of_warmup(self) -> Callable[[], WarmupChoice]:
+        system, plan = self.point.system, self.point.plan
+        return partial(warmup_for, system, plan.length(system), engine=self.engine.name, rng=plan.seed, start=plan.start)
 
     def _ask_for_more(self) -> None:
         goal, plan = self.point.plan.precision, self.point.plan
@@ -180,6 +191,7 @@ class Work:
         first = max(plan.replications) + 1
         numbers = (*plan.replications, *range(first, first + min(more, affordable)))
         self.point = replace(self.point, plan=plan.numbered(numbers))
+        self.missing = [n for n in numbers if n not in self.records]
 
     def _short_of(self) -> str:
         goal = self.point.plan.precision
@@ -208,7 +220,7 @@ class Work:
             started=measured.started,
             seconds=measured.seconds,
             jobs=measured.outcome.arrivals,
-            tallies=[encoded(t) for t in measured.outcome.tallies],
+            tallies=measured.outcome.tallies,
         )
 
 

@@ -87,6 +87,10 @@ class Ledger:
                 found[record.replication] = record
         return found
 
+    def numbers(self, key: str) -> set[int]:
+        """The replications of a point there are files of; nothing is read."""
+        return {int(path.stem) for path in (self.directory / "records" / key).glob("[0-9]*.json")}
+
     def warmup(self, key: str) -> WarmupChoice | None:
         """The warm-up chosen before, if one was."""
         try:

@@ -51,11 +51,12 @@ class Record:
     started: str
     seconds: float
     jobs: int
-    tallies: list[dict[str, Any]]  # one a batch
+    tallies: list[Tally]  # one a batch
 
     def to_json(self) -> str:
         """A JSON document, one line a field: short to read, cheap to compare."""
-        lines = [f"{json.dumps(f.name)}: {json.dumps(getattr(self, f.name), default=str)}" for f in fields(self)]
+        document = {f.name: getattr(self, f.name) for f in fields(self)} | {"tallies": [encoded(t) for t in self.tallies]}
+        lines = [f"{json.dumps(name)}: {json.dumps(value, default=str)}" for name, value in document.items()]
         return "{\n" + ",\n".join(lines) + "\n}\n"
 
     @classmethod
@@ -69,12 +70,15 @@ class Record:
             raise DataError(f"is no record of schema {SCHEMA}")
         if document.keys() != {f.name for f in fields(cls)}:
             raise DataError("does not have the fields of a record")
-        return cls(**document)
+        try:
+            return cls(**document | {"tallies": [decoded(t) for t in document["tallies"]]})
+        except (TypeError, ValueError, KeyError, IndexError):
+            raise DataError("holds a tally that cannot be read") from None
 
     def outcome(self) -> Outcome:
         """What the engine had handed back."""
         facts = {k: v for k, v in self.engine.items() if k not in ("name", "view")}
-        return Outcome([decoded(t) for t in self.tallies], self.jobs, facts)
+        return Outcome(self.tallies, self.jobs, facts)
 
 
 def key_of(point: Point, view: str) -> str:

@@ -36,7 +36,8 @@ def with_interval(e: Estimate) -> str:
         return f"{e.value:.{digits}f} ± {half:.{digits}f}"
     power = math.floor(math.log10(scale))
     digits = max(0, 1 + power - math.floor(math.log10(half)))
-    return f"({e.value / 10**power:.{digits}f} ± {half / 10**power:.{digits}f})e{power:+03d}"
+    value, width = (Decimal(x).scaleb(-power) for x in (e.value, half))  # 10.0**power may be no float
+    return f"({value:.{digits}f} ± {width:.{digits}f})e{power:+03d}"
 
 
 def short(value: float, digits: int = 4) -> str:
