@@ -1,7 +1,7 @@
 """Counting and finding bits of 64-bit words, for the compiled kernels.
 
 In    uint64 words
-Out   int64 positions and counts
+Out   positions as uint64, ready to be used as an index; counts as int64
 Rule  plain arithmetic that LLVM knows by sight: each of these becomes one or two machine instructions,
       and without compilation it still runs. Every constant is a uint64, because Numba makes
       uint64 + int64 an int64 and NumPy makes it a float64.
@@ -25,7 +25,7 @@ except ImportError:  # the compiled engines are an extra; their modules must sti
 F = TypeVar("F", bound=Callable[..., Any])
 Word = np.uint64
 
-U1, U2, U4, U56 = np.uint64(1), np.uint64(2), np.uint64(4), np.uint64(56)
+U0, U1, U2, U4, U6, U12, U18, U56, U63 = [np.uint64(k) for k in (0, 1, 2, 4, 6, 12, 18, 56, 63)]
 PAIRS, NIBBLES, BYTES = np.uint64(0x5555555555555555), np.uint64(0x3333333333333333), np.uint64(0x0F0F0F0F0F0F0F0F)
 SUM = np.uint64(0x0101010101010101)
 
@@ -52,17 +52,17 @@ def count_ones(word: Word) -> np.int64:
 
 
 @compiled
-def first_one(word: Word) -> np.int64:
+def first_one(word: Word) -> Word:
     """The position of the lowest bit that is on; 64 if there is none.
 
     >>> int(first_one(np.uint64(0b1000)))
     3
     """
-    return count_ones(~word & (word - U1))
+    return np.uint64(count_ones(~word & (word - U1)))
 
 
 @compiled
-def nth_one(word: Word, n: int) -> np.int64:
+def nth_one(word: Word, n: int) -> Word:
     """The position of the bit that is number `n` (from 0) among those that are on.
 
     >>> int(nth_one(np.uint64(0b1011), 2))

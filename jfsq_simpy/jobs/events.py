@@ -94,7 +94,7 @@ class Loop:
             jobs = np.arange(n)
             rows = layout.Rows(np.zeros(n), jobs, np.zeros(n, np.int64), np.zeros(n), np.where(late, np.nan, free_at[:n]))
             self.sink.write({"job": -1 - jobs, **rows._asdict(), "size": sizes})
-        self.fleet = layout.fleet_of(self.system, self.groups, queue, free_at)
+        self.fleet = layout.servers_of(self.system, self.groups, queue, free_at)
         self.order = layout.order_of(self.system, queue)
         self.clock = layout.clock_of(queue, self.observe)
 
@@ -103,20 +103,22 @@ class Loop:
         tally = Tally.empty(self.groups, self.system.places, self.observe, per_job=True)
         counts = layout.counts_of(tally, stage.snapshots, self.observe)
         at_most = self.servers_at_most()
-        self.clock.counters[layout.SNAPSHOTS_TAKEN] = 0
+        self.clock.state["taken"] = 0
         while self.route(stage, counts) == BLOCK:
             self.hand_on()
             self.next_block()
-        tally.blocked, tally.unfinished, tally.wait_ticks, tally.response_ticks = (int(s) for s in counts.sums)
+        tally.joins = counts.cells["joins"].copy()
+        for name in layout.TOTALS.names or ():
+            setattr(tally, name, int(counts.totals[name][0]))
         tally.snapshots, tally.path = stage.snapshots, counts.path
-        at_most = at_most * stage.snapshots + counts.below
+        at_most = at_most * stage.snapshots + counts.cells["below"]
         tally.levels = np.diff(at_most, axis=1, prepend=0, append=self.groups.sizes[:, None] * stage.snapshots)
         return tally
 
     def servers_at_most(self) -> IntArray:
         """int array (n_groups, places): servers of each group that hold at most 0, 1, ... places - 1 jobs now."""
         places, n_groups = self.system.places, self.groups.n_groups
-        cell = self.fleet.group.astype(np.int64) * (places + 1) + self.fleet.queue
+        cell = self.fleet["group"].astype(np.int64) * (places + 1) + self.fleet["queue"]
         levels = np.bincount(cell, minlength=n_groups * (places + 1)).reshape(n_groups, places + 1)
         return np.cumsum(levels[:, :-1], axis=1)
 

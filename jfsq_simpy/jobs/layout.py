@@ -37,19 +37,35 @@ BY_SAMPLE = 3  # some servers are asked
 TIES = {"uniform": 0, "index": 1, "rate": 2}
 BY_NUMBER, BY_INDEX, BY_RATE = 0, 1, 2
 
-NO_NODE = 0
-SNAPSHOTS_TAKEN = 6  # its place in Clock.counters
+NO_NODE = np.uint64(0)
 LARGEST_WHEEL = 2**23
 
 
-class Fleet(NamedTuple):
-    """What is known of each server."""
-
-    rate: FloatArray  # (N,)
-    free_at: FloatArray  # (N,) when the last job accepted so far leaves
-    queue: Bytes  # (N,) Q_n, the job in service included
-    group: Shorts  # (N,) the tally's group
-    band: Bytes  # (n_groups,) the band in which a group's waits are binned
+Servers = NDArray[np.void]  # (N,) of SERVER: what is known of each server, together because it is used together
+SERVER = np.dtype(
+    [
+        ("rate", np.float64),
+        ("free_at", np.float64),  # when the last job accepted so far leaves
+        ("group", np.uint32),  # the tally's group
+        ("band", np.uint8),  # the band in which its waits are binned
+        ("queue", np.uint8),  # Q_n, the job in service included
+    ],
+    align=True,
+)
+NODE = np.dtype([("time", np.float64), ("server", np.uint32), ("following", np.uint32)], align=True)
+STATE = np.dtype(
+    [
+        ("now", np.float64),  # the last arrival
+        ("position", np.int64),  # the wheel's list
+        ("free_node", np.uint64),  # the first node no longer in use
+        ("nodes_used", np.uint64),
+        ("taken", np.int64),  # snapshots of this stage so far
+    ],
+    align=True,
+)
+# `below` turns into levels when the batch is complete: flips of a set's bits, each times the snapshots that see it
+CELL = np.dtype([("joins", np.int64), ("below", np.int64)], align=True)
+TOTALS = np.dtype([(name, np.int64) for name in ("blocked", "unfinished", "wait_ticks", "response_ticks")], align=True)
 
 
 class Order(NamedTuple):
@@ -63,7 +79,7 @@ class Order(NamedTuple):
     words: Words  # (places, ceil(N / 64))
     blocks: Words  # (places, ceil(N / 64^2))
     regions: Words  # (places, ceil(N / 64^3))
-    on: IntArray  # (places,) bits on in each set
+    on: IntArray  # (places,) bits on in each set: servers that hold at most l jobs; kept whatever `how`
     on_by_class: IntArray  # (places, n_tie_classes)
     on_by_block: Ints  # (places, ceil(N / 64^2)), kept where ties are drawn
     # rank tables
@@ -86,18 +102,13 @@ class Calendar(NamedTuple):
     per_unit: float  # lists a unit of time
     mask: int  # lists - 1, a power of 2 less 1
     head: Indices  # (lists,) first node, 0 for none
-    following: Indices  # (nodes + 1,)
-    time: FloatArray  # (nodes + 1,)
-    server: Indices  # (nodes + 1,)
+    nodes: NDArray[np.void]  # (nodes + 1,) of NODE
 
 
 class Clock(NamedTuple):
     """Where the loop stands between two calls."""
 
-    time: FloatArray  # (1,) the last arrival
-    # (7,) jobs present, idle servers, the wheel's position, free node, nodes used, pending departures, and the
-    # snapshots of this stage so far
-    counters: IntArray
+    state: NDArray[np.void]  # (1,) of STATE
     idle_among: IntArray  # (n_idle_tails,) idle servers among the m fastest
 
 
@@ -114,13 +125,12 @@ class Watch(NamedTuple):
 
 
 class Counts(NamedTuple):
-    """One batch of the window. `below` turns into levels when the batch is complete: see `Batch`."""
+    """One batch of the window; all but `cells` and `totals` are the tally's own arrays."""
 
-    joins: IntArray
-    below: IntArray  # (n_groups, places) flips of each set's bits, each times the snapshots that see it
+    cells: NDArray[np.void]  # (n_groups, places) of CELL
+    totals: NDArray[np.void]  # (1,) of TOTALS
     wait_bins: IntArray
     response_bins: IntArray
-    sums: IntArray  # (4,) blocked, unfinished, ticks of wait, ticks of response
     joint: IntArray
     tails: IntArray
     idle_tails: IntArray
@@ -141,10 +151,13 @@ class Rows(NamedTuple):
 # ---- built from a System -------------------------------------------------------------------------------------
 
 
-def fleet_of(system: System, groups: Groups, queue: Bytes, free_at: FloatArray) -> Fleet:
+def servers_of(system: System, groups: Groups, queue: Bytes, free_at: FloatArray) -> Servers:
     """The servers, holding `queue` jobs each and idle from `free_at` on."""
-    group = np.repeat(np.arange(groups.n_groups, dtype=np.uint16), groups.sizes)
-    return Fleet(np.ascontiguousarray(system.rates.vector()), free_at, queue, group, groups.band.astype(np.uint8))
+    servers = np.zeros(system.n_servers, SERVER)
+    servers["rate"], servers["free_at"], servers["queue"] = system.rates.vector(), free_at, queue
+    servers["group"] = np.repeat(np.arange(groups.n_groups, dtype=np.uint32), groups.sizes)
+    servers["band"] = np.repeat(groups.band.astype(np.uint8), groups.sizes)
+    return servers
 
 
 def order_of(system: System, queue: Bytes) -> Order:
@@ -156,7 +169,7 @@ def order_of(system: System, queue: Bytes) -> Order:
     if how == BY_SETS and classes.size == system.n_servers:
         ties = BY_INDEX  # no two servers ever rank the same
     sets = places if how == BY_SETS else 0
-    words, blocks, regions, on, on_by_block = _sets(queue, sets)
+    words, blocks, regions, on_by_block = _sets(queue, sets)
     several = how == BY_SETS and ties != BY_INDEX and classes.size > 1
     tie_class = np.repeat(np.arange(classes.size, dtype=np.uint32), classes) if several else np.zeros(0, np.uint32)
     on_by_class = np.zeros((sets, classes.size if several else 0), np.int64)
@@ -175,7 +188,7 @@ def order_of(system: System, queue: Bytes) -> Order:
         words=words,
         blocks=blocks,
         regions=regions,
-        on=on,
+        on=np.array([np.count_nonzero(queue <= level) for level in range(places)], dtype=np.int64),
         on_by_class=on_by_class,
         on_by_block=on_by_block,
         speed_class=speed_class,
@@ -197,21 +210,18 @@ def calendar_of(system: System, departures: FloatArray) -> Calendar:
     n = departures.size
     wanted = system.n_servers * max(8, system.places)
     lists = min(max(64, 1 << (wanted - 1).bit_length()), LARGEST_WHEEL)
-    nodes = system.n_servers * system.places + 1
     calendar = Calendar(
-        system.arrival_rate,
-        lists - 1,
-        np.zeros(lists, np.uint32),
-        np.zeros(nodes, np.uint32),
-        np.empty(nodes),
-        np.empty(nodes, np.uint32),
+        per_unit=system.arrival_rate,
+        mask=lists - 1,
+        head=np.zeros(lists, np.uint32),
+        nodes=np.zeros(system.n_servers * system.places + 1, NODE),
     )
-    calendar.time[1 : n + 1], calendar.server[1 : n + 1] = departures, np.arange(n)
+    calendar.nodes["time"][1 : n + 1], calendar.nodes["server"][1 : n + 1] = departures, np.arange(n)
     at = np.minimum(departures * calendar.per_unit, 4e18).astype(np.int64) & calendar.mask
     node = np.argsort(at, kind="stable").astype(np.uint32)
     at, node = at[node], node + np.uint32(1)
     same = at[1:] == at[:-1]
-    calendar.following[node[:-1][same]] = node[1:][same]
+    calendar.nodes["following"][node[:-1][same]] = node[1:][same]
     first = np.concatenate([[True], ~same])[:n]
     calendar.head[at[first]] = node[first]
     return calendar
@@ -219,11 +229,9 @@ def calendar_of(system: System, departures: FloatArray) -> Calendar:
 
 def clock_of(queue: Bytes, observe: Observables) -> Clock:
     """Time 0, with `queue` jobs present."""
-    present = int(queue.sum(dtype=np.int64))
-    idle = int(np.count_nonzero(queue == 0))
-    among = np.array([np.count_nonzero(queue[:m] == 0) for m, _ in observe.idle_tails], dtype=np.int64)
-    pending = int(np.count_nonzero(queue))
-    return Clock(np.zeros(1), np.array([present, idle, 0, NO_NODE, pending, pending, 0], dtype=np.int64), among)
+    state = np.zeros(1, STATE)
+    state["nodes_used"] = np.count_nonzero(queue)
+    return Clock(state, np.array([np.count_nonzero(queue[:m] == 0) for m, _ in observe.idle_tails], dtype=np.int64))
 
 
 def watch_of(observe: Observables) -> Watch:
@@ -245,11 +253,10 @@ def counts_of(tally: Tally, snapshots: int, observe: Observables) -> Counts:
     assert tally.wait_bins is not None
     assert tally.response_bins is not None
     return Counts(
-        tally.joins,
-        np.zeros_like(tally.joins),
+        np.zeros(tally.joins.shape, CELL),
+        np.zeros(1, TOTALS),
         tally.wait_bins,
         tally.response_bins,
-        np.zeros(4, np.int64),
         tally.joint,
         tally.tails,
         tally.idle_tails,
@@ -284,14 +291,13 @@ def _tie_classes(policy: Policy, rates: Rates) -> IntArray:
     return np.bincount(np.concatenate([[0], np.cumsum(apart)]), weights=rates.counts).astype(np.int64)
 
 
-def _sets(queue: Bytes, sets: int) -> tuple[Words, Words, Words, IntArray, Ints]:
+def _sets(queue: Bytes, sets: int) -> tuple[Words, Words, Words, Ints]:
     words = np.stack([_packed(queue <= level) for level in range(sets)]) if sets else np.zeros((0, 0), np.uint64)
     blocks = np.stack([_packed(row != 0) for row in words]) if sets else words
     regions = np.stack([_packed(row != 0) for row in blocks]) if sets else words
-    on = np.array([np.count_nonzero(queue <= level) for level in range(sets)], dtype=np.int64)
     starts = np.arange(0, queue.size, 4096)
     by_block = [np.add.reduceat((queue <= level).astype(np.int32), starts) for level in range(sets)]
-    return words, blocks, regions, on, np.array(by_block, dtype=np.int32).reshape(sets, -1 if sets else 0)
+    return words, blocks, regions, np.array(by_block, dtype=np.int32).reshape(sets, -1 if sets else 0)
 
 
 def _packed(flags: NDArray[np.bool_]) -> Words:

@@ -1,0 +1,160 @@
+"""Choices among servers, as compiled functions: rank trees, samples, ties by rate, ties by number.
+
+In    the dispatcher's arrays (`layout.Order`), the job's uniform numbers
+Out   the server that gets the job
+Rule  the tied servers in the order of their index, and then exactly what `policies.policy.break_tie` does:
+      partial sums are added up one after the other, so their roundings are the same
+Cost  O(log N) in a tree, O(servers asked) for a sample, O(tied servers) by rate
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from jfsq_simpy.jobs.bits import U0, U1, U6, Word, compiled, count_ones, first_one, nth_one
+from jfsq_simpy.jobs.layout import BY_NUMBER, BY_RATE, Indices, Ints, Servers, Words
+from jfsq_simpy.rates import FloatArray, IntArray
+
+# ---- thermometer sets ----------------------------------------------------------------------------------------
+
+
+@compiled
+def nth_in_set(words: Words, on_by_block: Ints, level: Word, r: int) -> Word:
+    """The server that is number `r` (from 0) in the set of a level. O(N / 4096 + 64)."""
+    block = U0
+    while r >= on_by_block[level, block]:
+        r -= on_by_block[level, block]
+        block += U1
+    w = block << U6
+    ones = count_ones(words[level, w])
+    while r >= ones:
+        r -= ones
+        w += U1
+        ones = count_ones(words[level, w])
+    return w << U6 | nth_one(words[level, w], r)
+
+
+@compiled
+def by_rate_in_set(fleet: Servers, words: Words, level: Word, first: Word, m: int, u: float) -> Word:
+    """One of the `m` servers of the set from `first` on, with probability in proportion to its rate. O(m)."""
+    chosen, target = first, np.inf
+    for _ in range(2):  # once for the sum, once for the first partial sum above its share
+        partial, left = 0.0, m
+        w = first >> U6
+        word = words[level, w]
+        while left > 0 and partial <= target:
+            while word == U0:
+                w += U1
+                word = words[level, w]
+            chosen = w << U6 | first_one(word)
+            word &= word - U1
+            left -= 1
+            partial += fleet[chosen]["rate"]
+        target = u * partial
+    return chosen
+
+
+# ---- tournament tree -----------------------------------------------------------------------------------------
+
+
+@compiled
+def put_in_tree(best: Ints, tied: Ints, n: Word, rank: int) -> None:
+    """Server n has another rank now: correct the matches on its way to the root. O(log N)."""
+    node = (np.uint64(best.size) >> U1) + n
+    best[node] = rank
+    while node > U1:
+        node >>= U1
+        left, right = best[node << U1], best[node << U1 | U1]
+        best[node] = min(left, right)
+        tied[node] = (left <= right) * tied[node << U1] + (right <= left) * tied[node << U1 | U1]
+
+
+@compiled
+def best_in_tree(best: Ints, tied: Ints, ties: int, u: float, fleet: Servers) -> Word:
+    """The best-ranked server. O(log N), or O(N) with ties by rate."""
+    leaves = np.uint64(best.size) >> U1
+    top = best[1]
+    if ties == BY_RATE:
+        return by_rate_among_leaves(best, leaves, fleet, u)
+    r = np.int64(u * tied[1]) if ties == BY_NUMBER else 0
+    node = U1
+    while node < leaves:
+        node <<= U1
+        if best[node] > top:
+            node += U1
+        elif best[node + U1] == top and r >= tied[node]:
+            r -= tied[node]
+            node += U1
+    return node - leaves
+
+
+@compiled
+def by_rate_among_leaves(best: Ints, leaves: Word, fleet: Servers, u: float) -> Word:
+    """One of the best-ranked servers, with probability in proportion to its rate. O(N)."""
+    top, chosen, target = best[1], 0, np.inf
+    for _ in range(2):
+        partial = 0.0
+        for i in range(fleet.size):
+            if best[leaves + np.uint64(i)] == top:
+                chosen = i
+                partial += fleet[i]["rate"]
+                if partial > target:
+                    break
+        target = u * partial
+    return np.uint64(chosen)
+
+
+# ---- samples -------------------------------------------------------------------------------------------------
+
+
+@compiled
+def draw_asked(asked: IntArray, samples: FloatArray, n_servers: int, replace: bool) -> int:
+    """Whom a job asks, ascending, into `asked`; how many they are. Repeats `policies.policy.asked`. O(d^2)."""
+    m = 0
+    for i in range(samples.size):
+        if replace:
+            pick = np.int64(samples[i] * n_servers)
+        else:
+            pick = np.int64(samples[i] * (n_servers - i))
+            for j in range(m):
+                pick += pick >= asked[j]
+        j = m
+        while j > 0 and asked[j - 1] > pick:
+            j -= 1
+        if j > 0 and asked[j - 1] == pick:  # drawn twice counts once
+            continue
+        for place in range(m, j, -1):
+            asked[place] = asked[place - 1]
+        asked[j] = pick
+        m += 1
+    return m
+
+
+@compiled
+def best_of_asked(
+    asked: IntArray, m: int, rank: Ints, speed_class: Indices, fleet: Servers, ties: int, u: float
+) -> Word:  # fmt: skip
+    """The best-ranked of the first `m` servers in `asked`. O(m)."""
+    top = np.iinfo(np.int32).max
+    among = 0
+    for i in range(m):
+        n = np.uint64(asked[i])
+        here = rank[speed_class[n], fleet[n]["queue"]]
+        if here < top:
+            top = here
+            among = 0
+        if here == top:  # keep the best so far at the front, still ascending
+            asked[among] = asked[i]
+            among += 1
+    r = 0
+    if ties == BY_NUMBER:
+        r = np.int64(u * among)
+    elif ties == BY_RATE:
+        total = 0.0
+        for i in range(among):
+            total += fleet[asked[i]]["rate"]
+        partial = fleet[asked[0]]["rate"]
+        while r < among - 1 and partial <= u * total:
+            r += 1
+            partial += fleet[asked[r]]["rate"]
+    return np.uint64(asked[r])
