@@ -21,14 +21,14 @@ from jfsq_simpy.exact.generator import Chain, chain_of
 from jfsq_simpy.exact.law import ExactLaw, Part, Solution
 from jfsq_simpy.exact.states import Units, n_states, units_of
 from jfsq_simpy.policies import AskAll
-from jfsq_simpy.rates import FloatArray
+from jfsq_simpy.rates import FloatArray, IntArray
 from jfsq_simpy.system import System
 
 Form = Literal["auto", "servers", "groups", "classes"]
 Method = Literal["auto", "elimination", "sweeps", "birth_death", "excursions"]
 
 MOST_STATES = 1_000_000
-MOST_CELLS = 30_000_000  # states x units x levels: memory of about 1 GB
+MOST_CELLS = 200_000_000  # states x units x levels, looked at a portion at a time
 MOST_CLASSES = 1000  # with more there are above 10^301 states
 FOLLOW_SERVERS_UP_TO = 20_000  # states: with index ties each server is followed while that is cheap
 LIGHT = 5e9  # multiplications of an elimination done without a second thought, about a second
@@ -87,7 +87,7 @@ def _units(system: System, form: Form) -> Units:
         raise ModelError(f'form = {form!r} must be "auto", "servers", "groups" or "classes".')
     if form == "classes" or system.policy.ties != "index":
         return classes
-    if _log_states(np.ones(1), system.places) * system.n_servers <= math.log(FOLLOW_SERVERS_UP_TO):
+    if system.n_servers * math.log(system.places + 1) <= math.log(FOLLOW_SERVERS_UP_TO):
         return _every_server(system)
     groups = _cut_at_n1_and_n2(system)
     return groups if _fits(groups, system.places) else classes
@@ -121,7 +121,7 @@ def _only_twos_matter(system: System, units: Units) -> bool:
 # ---- whether it fits -----------------------------------------------------------------------------------------
 
 
-def _log_states(sizes: Any, places: int) -> float:
+def _log_states(sizes: IntArray, places: int) -> float:
     return sum(math.lgamma(n + places + 1) - math.lgamma(n + 1) - math.lgamma(places + 1) for n in sizes.tolist())
 
 
@@ -136,13 +136,15 @@ def _refuse_too_large(system: System, units: Units) -> None:
     if not _fits(units, system.places):
         digits = _log_states(units.sizes, system.places) / math.log(10)
         count = f"{n_states(units.sizes, system.places):,}" if digits < 15 else f"about 10^{digits:.0f}"
-        raise _too_large(system, f"{count} states ({units.n_units:,} kinds of servers told apart)")
+        apart = "" if units.n_units == system.rates.n_classes else f" when {units.n_units:,} kinds of servers are told apart"
+        raise _too_large(system, f"{count} states{apart}")
 
 
 def _too_large(system: System, count: str) -> TooLargeError:
     rates, b = system.rates, system.places
+    classes = f"{rates.n_classes:,} speed class" + ("es" if rates.n_classes > 1 else "")
     return TooLargeError(
-        f"exact: N = {rates.n_servers:,} servers of {rates.n_classes:,} speeds with places = {b} have {count}; at most "
+        f"exact: N = {rates.n_servers:,} servers in {classes} with places = {b} have {count}; at most "
         f"{MOST_STATES:,} are solved. With places = {b} there fit {_what_fits(b)}. Use one of these, or simulate."
     )
 
@@ -185,11 +187,13 @@ def _by_chain(chain: Chain, method: Method) -> Solution:
 
 def _stationary(chain: Chain, method: Method) -> tuple[FloatArray, str, dict[str, Any]]:
     work = elimination.work(chain)
+    one_each = chain.n_states == chain.most_jobs + 1
     if method == "auto":
-        one_each = chain.n_states == chain.most_jobs + 1
         method = "birth_death" if one_each else "elimination" if work <= LIGHT else "sweeps"
         if method == "sweeps" and work <= HEAVY and elimination.memory(chain) <= MOST_MEMORY:
             return _sweeps_else_elimination(chain)
+    if method == "birth_death" and not one_each:
+        raise ModelError('method = "birth_death" is for chains with one state for each number of jobs; use method = "auto".')
     if method == "birth_death":
         return sweeps.birth_death(chain.up[:-1], chain.down[1:]), method, {}
     if method == "sweeps":

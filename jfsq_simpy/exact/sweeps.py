@@ -43,14 +43,14 @@ class _Progress:
     def __init__(self) -> None:
         self.sweeps = 0
         self.changes: list[float] = []  # since the last extrapolation
-        self.rate = 1.0
+        self.rate = 0.0
 
     def add(self, change: float) -> None:
         self.sweeps += 1
         self.changes.append(change)
         back = min(len(self.changes) - 1, WINDOW)
-        if change > 100 * ROUNDING and back > 0:
-            self.rate = (change / self.changes[-1 - back]) ** (1.0 / back)
+        if back > 0 and self.changes[-1 - back] > 100 * ROUNDING:
+            self.rate = (max(change, ROUNDING) / self.changes[-1 - back]) ** (1.0 / back)
 
     @property
     def error(self) -> float:
@@ -70,7 +70,7 @@ class _Progress:
     @property
     def hopeless(self) -> bool:
         """Whether the sweeps still needed, judged now and then, are too many."""
-        if self.sweeps % 1000 or self.rate >= 1:
+        if self.sweeps % 1000 or not 0 < self.rate < 1:
             return self.sweeps > MOST_SWEEPS
         to_go = math.log(max(self.changes[-1] / WANTED, 1.0)) / -math.log(self.rate)
         return self.sweeps + to_go > MOST_SWEEPS
