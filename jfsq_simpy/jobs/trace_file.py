@@ -10,6 +10,7 @@ Cost  memory O(row group), whatever the length of the run; about 45 bytes a job 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import secrets
@@ -27,6 +28,7 @@ from jfsq_simpy.jobs.trace_rows import BLOCK_ROWS, REPLICATION, TRACE_TYPES, Tra
 from jfsq_simpy.rates import FloatArray
 
 KEY = b"jfsq_simpy.trace"  # of the file's metadata, holding the facts as JSON
+DIGEST = KEY + b".sha256"  # of that JSON: pages have checksums of their own, metadata has none
 FORMAT = 1
 # What pyarrow raises on bytes that are not Parquet, or Parquet gone bad: its own kinds derive from these.
 BAD_BYTES = (pa.ArrowException, OSError, ValueError, TypeError, KeyError, IndexError, OverflowError, MemoryError)
@@ -36,8 +38,9 @@ def table_schema(facts: TraceFacts) -> pa.Schema:
     """The columns of a trace file and its metadata."""
     names = ([REPLICATION] if len(facts.replications) > 1 else []) + list(TRACE_TYPES)
     kinds = [pa.from_numpy_dtype(np.dtype(TRACE_TYPES.get(name, np.int64))) for name in names]
-    text = json.dumps({"format": FORMAT, **facts.to_dict()})
-    return pa.schema([pa.field(n, k, nullable=False) for n, k in zip(names, kinds, strict=True)], metadata={KEY: text})
+    text = json.dumps({"format": FORMAT, **facts.to_dict()}).encode()
+    metadata = {KEY: text, DIGEST: hashlib.sha256(text).hexdigest().encode()}
+    return pa.schema([pa.field(n, k, nullable=False) for n, k in zip(names, kinds, strict=True)], metadata=metadata)
 
 
 # ---- writing -------------------------------------------------------------------------------------------------
@@ -146,13 +149,13 @@ class FileRows:
         with self._read("is not a trace, or not a whole one"), self._open() as file:
             self.n_rows = int(file.metadata.num_rows)
             schema = file.schema_arrow
-            text = (schema.metadata or {}).get(KEY)
-        if text is None:
+            metadata = schema.metadata or {}
+        if KEY not in metadata:
             raise DataError(
                 f"{path}: is Parquet but not a trace of jfsq_simpy (its metadata names no run). "
                 "A log of one's own is re-dispatched with jfsq_simpy.replay."
             )
-        self.facts = self._facts(text)
+        self.facts = self._facts(metadata[KEY], metadata.get(DIGEST, b""))
         self.names = self._names(schema)
 
     @contextlib.contextmanager
@@ -171,8 +174,10 @@ class FileRows:
         # no prefetching of whole row groups: memory stays at the columns asked for
         return pq.ParquetFile(self.path, page_checksum_verification=True, pre_buffer=False)
 
-    def _facts(self, text: bytes) -> TraceFacts:
+    def _facts(self, text: bytes, digest: bytes) -> TraceFacts:
         try:
+            if hashlib.sha256(text).hexdigest().encode() != digest:
+                raise DataError("it is not what was written")
             table = json.loads(text)
             written = table.get("format") if isinstance(table, dict) else None
             if written != FORMAT:
