@@ -8,7 +8,7 @@ import pytest
 
 from jfsq_simpy import System, exact, rates
 
-TINY = 2.0**-20
+TINY, HUGE = 2.0**-20, 2.0**40
 
 
 def rational_law(mu, arrival_rate, places):
@@ -55,6 +55,8 @@ STIFF = [
     ([2 - TINY, TINY], TINY, 2),  # rare arrivals: the full state has probability of about 1e-22
     ([1.5, 1.5 - TINY, TINY], 0.5, 2),
     ([1.5, 1.5 - TINY, TINY], 4.0, 2),
+    ([1.5, 1.0, 0.5], HUGE, 2),  # services are as nothing beside arrivals: a subtraction would lose them
+    ([1.0, 1.0, 1.0], HUGE, 2),
     ([1.0, 1.0, 1.0], TINY, 2),
 ]
 
@@ -87,7 +89,7 @@ def test_the_stiff_systems_are_stiff():
     assert np.abs(ordinary / law.probabilities - 1).max() > 1e-3
 
 
-@pytest.mark.parametrize("load", [TINY, 0.75, 3.0])
+@pytest.mark.parametrize("load", [TINY, 0.75, 3.0, HUGE])
 def test_excursions_have_every_digit(load):
     n = 4
     truth = rational_law([1.0] * n, Fraction(load) * n, 2)

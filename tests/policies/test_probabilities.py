@@ -11,7 +11,7 @@ from jfsq_simpy.policies import AskAll, AskSample, Policy
 from jfsq_simpy.policies.policy import route, shortest
 from jfsq_simpy.policies.probabilities import cell_probabilities
 
-MOST_SERVERS = 4
+CASES = 12
 
 
 def every_sample(query, n):
@@ -25,11 +25,12 @@ def every_sample(query, n):
 def by_running_the_rule(policy, ranks, speeds, sizes, levels):
     """float array (n_units, n_levels): how often `route` picks each cell; exact, as no outcome's edge is on the grid.
 
-    `speeds` are whole numbers, so tied servers split [0, 1) at fractions whose denominators are at most their sum.
+    Tied servers split [0, 1) at fractions whose denominators are at most their number, or (speeds being
+    whole numbers) the sum of their speeds.
     """
     unit = np.repeat(np.arange(sizes.size), sizes)
     server_ranks, rates = ranks[unit, levels], speeds[unit].astype(float)
-    fine = math.lcm(*range(1, int(rates.sum()) + 1))
+    fine = math.lcm(*range(1, int(rates.sum() if policy.ties == "rate" else rates.size) + 1))
     samples = [np.array(s) for s in every_sample(policy.query, unit.size)]
     share = np.zeros(ranks.shape)
     for sample in samples:
@@ -41,12 +42,12 @@ def by_running_the_rule(policy, ranks, speeds, sizes, levels):
 
 def random_case(rng, ties, query):
     """Units, a rank table (from a few ranks, so that many cells tie) and the level of every server."""
-    n = int(rng.integers(1 if isinstance(query, AskAll) or query.replace else query.d, MOST_SERVERS))
+    n = 3 if ties == "rate" else int(rng.integers(3, 5))
     sizes = np.bincount(np.sort(rng.integers(0, n, n)), minlength=1)
     sizes = sizes[sizes > 0]
-    speeds = np.sort(rng.permutation(3)[: sizes.size] + 1)[::-1]
+    speeds = np.sort(rng.permutation(n)[: sizes.size] + 1)[::-1]
     n_levels = int(rng.integers(2, 4))
-    ranks = rng.integers(0, 3, (sizes.size, n_levels))
+    ranks = rng.integers(0, 2, (sizes.size, n_levels))
     if ties == "index":  # counts decide only when a unit's levels differ in rank
         ranks = np.stack([rng.permutation(n_levels) for _ in sizes])
     return sizes, speeds, ranks, rng.integers(0, n_levels, n)
@@ -60,7 +61,7 @@ QUERIES = [AskAll(), AskSample(1), AskSample(2), AskSample(3), AskSample(2, repl
 def test_probabilities_are_those_of_the_rule(ties, query):
     rng = np.random.default_rng([len(ties), query.samples, getattr(query, "replace", 0)])
     policy = Policy("any", shortest, query=query, ties=ties)
-    for _ in range(6):
+    for _ in range(CASES):
         sizes, speeds, ranks, levels = random_case(rng, ties, query)
         counts = np.zeros((1, *ranks.shape), dtype=int)
         np.add.at(counts[0], (np.repeat(np.arange(sizes.size), sizes), levels), 1)
