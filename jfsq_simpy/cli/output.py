@@ -18,7 +18,7 @@ from jfsq_simpy.cli.status import Status
 if TYPE_CHECKING:
     from rich.console import Console
 
-NARROWEST = 100  # columns a table may have where the terminal does not say (a pipe, a file)
+NARROWEST = 120  # columns a table may have where the terminal does not say (a pipe, a file)
 
 
 def document(content: Any) -> None:

@@ -52,7 +52,7 @@ class Reporter:
             self._bar.update(self._task, completed=now.done, total=now.total, speed=_speed(now))
         elif time.monotonic() - self._told > LINE_EVERY:
             self._told = time.monotonic()
-            output.note(f"{now.done} of {now.total} replications, {_speed(now)}")
+            output.note(", ".join(filter(None, [f"{now.done} of {now.total} replications", _speed(now)])))
 
     def kept(self) -> str:
         """What there is already, in words."""

@@ -14,7 +14,9 @@ from jfsq_simpy import engines
 from jfsq_simpy.experiment.executors import available_cores
 from jfsq_simpy.experiment.plan import Point
 
-JOBS_PER_SECOND = {"process": 5e4, "events": 1e7, "lockstep": 1e6, "chain": 3e7}
+JOBS_PER_SECOND = {"process": 5e4, "events": 1e7, "chain": 3e7}
+ABREAST = 64  # replications a lockstep task advances together: below, fewer take hardly less time
+LOCKSTEP_STEPS = 3e4  # a second; each advances all replications that run abreast
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,8 @@ def forecast(points: Sequence[Point], workers: int | None = None) -> Forecast:
         engine = engines.choose(point.plan.engine, point.system, trace=False).name
         mine = point.plan.expected_jobs(point.system) * len(point.plan.replications)
         jobs += mine
-        seconds += mine / JOBS_PER_SECOND[engine] / min(workers, len(point.plan.replications))
+        together = len(point.plan.replications)
+        speed = LOCKSTEP_STEPS * min(together, ABREAST) if engine == "lockstep" else JOBS_PER_SECOND[engine]
+        seconds += mine / speed / (workers if len(points) > 1 else min(workers, together))
         names[engine] = None
     return Forecast(jobs, seconds, " and ".join(names), workers)

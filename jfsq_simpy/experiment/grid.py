@@ -19,6 +19,7 @@ from typing import Any
 
 from jfsq_simpy import engines
 from jfsq_simpy.engines import Engine
+from jfsq_simpy.experiment.cost import ABREAST
 from jfsq_simpy.experiment.executors import Crew, available_cores
 from jfsq_simpy.experiment.ledger import Ledger
 from jfsq_simpy.experiment.plan import Plan, Point
@@ -27,8 +28,6 @@ from jfsq_simpy.experiment.results import PointResult, Results, plain, run_of
 from jfsq_simpy.simulate import warmup_for
 from jfsq_simpy.tally import NOTHING, Outcome, Window
 from jfsq_simpy.warmup import WarmupChoice
-
-ABREAST = 64  # replications a lockstep task advances together
 
 
 @dataclass(frozen=True)
@@ -59,19 +58,20 @@ def run(
 
     Errors: PlanError before anything runs; KeyboardInterrupt leaves what is done in the ledger.
     """
-    began = time.perf_counter()
+    began = math.inf
     works = [Work(point, ledger) for point in points]
     if ledger is not None:
         ledger.open([(w.key, w.point) for w in works])
-    for engine in {w.engine for w in works if w.missing}:
-        engines.compile_for(engine)
 
     def tell(done: int) -> None:
         if progress is not None:
             jobs, wanted = sum(w.jobs for w in works), sum(w.total for w in works)
-            progress(Progress(done, wanted, jobs, time.perf_counter() - began))
+            progress(Progress(done, wanted, jobs, max(time.perf_counter() - began, 0.0)))
 
     tell(sum(len(w.records) for w in works))
+    for engine in {w.engine for w in works if w.missing}:
+        engines.compile_for(engine)
+    began = time.perf_counter()
     try:
         _work_off(works, Crew(workers or available_cores()), lambda: tell(sum(len(w.records) for w in works)))
     except KeyboardInterrupt:
@@ -134,7 +134,7 @@ class Work:
         numbers, self.missing = self.missing, []
         self.under_way = len(numbers)
         window = self.point.plan.window(self.point.system, self.warmup.time)
-        share = min(-(-len(numbers) // crew.workers), ABREAST) if self.engine.name == "lockstep" else 1
+        share = ABREAST if self.engine.name == "lockstep" else 1
         for i in range(0, len(numbers), share):
             task = partial(replicate, self.engine, self.point, numbers[i : i + share], window)
             crew.submit(self, task, processes=apart)

@@ -115,7 +115,8 @@ class Scenario:
         try:
             return run_points(self.points(), origin=self.origin(), ledger=ledger, workers=workers, progress=progress)
         except PlanError as error:
-            raise PlanError(f"{self.source}: run.{error}") from None
+            key = "run." if str(error).split()[0] in RunTable.model_fields else ""
+            raise PlanError(f"{self.source}: {key}{error}") from None
 
     def origin(self) -> dict[str, Any]:
         """Where results come from: name, question, hash of the text, overrides."""

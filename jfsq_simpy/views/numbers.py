@@ -59,7 +59,19 @@ def count(n: float) -> str:
     """
     for size, word in ((1e12, "trillion"), (1e9, "billion"), (1e6, "million")):
         if n >= size:
-            return f"{Decimal(n / size):.3g} {word}" if n < 1e15 else f"{n:.2e}"
+            return f"{n / size:.3g} {word}" if n < 1e15 else f"{n:.2e}"
+    return f"{round(n):,}"
+
+
+def compact(n: float) -> str:
+    """How many, in a narrow column.
+
+    >>> compact(90_000), compact(12_345_678), compact(2e9)
+    ('90,000', '12.3 M', '2 G')
+    """
+    for size, letter in ((1e12, "T"), (1e9, "G"), (1e6, "M")):
+        if n >= size:
+            return f"{n / size:.3g} {letter}"
     return f"{round(n):,}"
 
 

@@ -15,7 +15,7 @@ from rich.table import Table
 
 from jfsq_simpy.experiment import PointResult, Results
 from jfsq_simpy.experiment.plan import Point
-from jfsq_simpy.views.numbers import count, short, with_interval
+from jfsq_simpy.views.numbers import compact, short, with_interval
 
 SYMBOLS = {"waiting_probability": "p_W", "blocking_probability": "p_B", "mean_wait": "E[W]"}
 MEANING = "p_W: share of jobs routed to a busy server. p_B: share blocked. E[W]: mean wait of accepted jobs"
@@ -28,7 +28,7 @@ def estimates(results: Results) -> Table:
     table = _table(*keys.values(), "load", *SYMBOLS.values(), "jobs")
     for p in results:
         cells = [with_interval(p.estimates[name]) for name in SYMBOLS]
-        table.add_row(*_labelled(p.point, keys), short(p.run.system.load), *cells, count(p.run.jobs))
+        table.add_row(*_labelled(p.point, keys), short(p.run.system.load), *cells, compact(p.run.jobs))
     level = f"{results[0].run.level:.0%} intervals from replications. " if len(results) else ""
     table.caption = f"{MEANING}, in {_unit(results)}.\n{level}`< x`: none seen, so at most x."
     return table
@@ -89,5 +89,5 @@ def _speeds_have_a_unit(point: Point) -> bool:
 def _table(*columns: str) -> Table:
     table = Table(box=box.SIMPLE_HEAD, header_style="bold", caption_justify="left", caption_style="dim", padding=(0, 1))
     for column in columns:
-        table.add_column(column, justify="left" if column == "how" else "right", no_wrap=column != "how")
+        table.add_column(column, justify="left" if column == "how" else "right", overflow="fold")
     return table
