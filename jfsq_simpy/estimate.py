@@ -182,36 +182,27 @@ def symmetric(value: ArrayLike, half: ArrayLike) -> Limits:
     return Limits(np.maximum(np.subtract(value, half), 0.0), np.add(value, half))
 
 
-def score(value: ArrayLike, half: ArrayLike) -> Limits:
-    """For means of what happens rarely: the true means m with |value - m| <= half * sqrt(m / value).
+def on_log_scale(value: ArrayLike, half: ArrayLike) -> Limits:
+    """value * exp(+-half / value), for means of what happens rarely; the same as `symmetric` when half << value.
 
-    A rare event's spread grows with its mean, so a run that saw few of them also looks too sure of it;
-    judging each m by the spread it would have itself mends that. Equal to `symmetric` as half / value
-    goes to 0. Source: Wilson (1927), for counts whose variance is proportional to the mean.
+    A rare event's spread grows with its mean, so a run that happened to see few of them also looks too
+    sure of it: symmetric intervals miss a p_B of six events in one run of eight, all on the same side.
     """
     value, half = np.asarray(value, dtype=np.float64), np.asarray(half, dtype=np.float64)
-    shift = half**2 / (2 * _or_one(value))
-    reach = np.sqrt(shift**2 + half**2)
-    # the product of the two limits is value^2: dividing loses no digits where subtracting would
-    high = value + shift + reach
-    return Limits(np.where(value > 0, value**2 / _or_one(high), 0.0) + 0 * half, high)
+    factor = _growth(half / np.where(value > 0, value, 1.0))
+    return Limits(value / factor, value * factor)
 
 
-def share(value: ArrayLike, half: ArrayLike) -> Limits:
-    """The same for a probability: |value - m| <= half * sqrt(m (1 - m) / (value (1 - value))); inside [0, 1].
-
-    Wilson's interval with the number of independent trials that the spread between units amounts to.
-    """
+def on_logit_scale(value: ArrayLike, half: ArrayLike) -> Limits:
+    """The same for a probability, on the scale log(p / (1 - p)): alike near 0 and near 1, and inside [0, 1]."""
     value, half = np.asarray(value, dtype=np.float64), np.asarray(half, dtype=np.float64)
-    inside = value * (1 - value)
-    c = half**2 / _or_one(inside)
-    high = (value + c / 2 + np.sqrt(half**2 + c**2 / 4)) / (1 + c)
-    low = value**2 / _or_one((1 + c) * high)
-    return Limits(np.where(inside > 0, low, value) + 0 * half, np.where(inside > 0, high, value) + 0 * half)
+    spare = value * (1 - value)
+    factor = _growth(half / np.where(spare > 0, spare, 1.0))
+    return Limits(value / (value + (1 - value) * factor), value / (value + (1 - value) / factor))
 
 
-def _or_one(x: FloatArray) -> FloatArray:
-    return np.where(x > 0, x, 1.0)
+def _growth(exponent: FloatArray) -> FloatArray:
+    return np.asarray(np.exp(np.minimum(exponent, 700.0)))  # e^700 is next to the largest float
 
 
 def upper_limit(sample: Sample) -> float:
@@ -235,15 +226,14 @@ def estimate(sample: Sample, name: str) -> Estimate:
     if value == 0 and largest is not None:
         limit = upper_limit(sample) * largest
         return Estimate(0.0, 0.0, limit, sample.level, found.n, "none seen: one-sided upper limit")
-    kind = share if name in metrics.PROBABILITIES else symmetric if largest is None else score
-    low, high = kind(value, found.half)
-    return Estimate(value, float(low), float(high), sample.level, found.n, _method(sample, found, kind.__name__))
+    scale = symmetric if largest is None else on_logit_scale if name in metrics.PROBABILITIES else on_log_scale
+    low, high = scale(value, found.half)
+    return Estimate(value, float(low), float(high), sample.level, found.n, _method(sample, found, scale.__name__))
 
 
-def _method(sample: Sample, found: Spread, kind: str) -> str:
+def _method(sample: Sample, found: Spread, scale: str) -> str:
     units = f"batch means (lag-1 correlation {found.correlation:.2f})" if sample.what == "batches" else "replications"
-    shape = "Student t" if kind == "symmetric" else "Student t on the score scale"
-    return f"{units}, jackknife, {shape}"
+    return f"{units}, jackknife, Student t" + scale.removeprefix("symmetric").replace("_", " ").replace("on", " on", 1)
 
 
 def _largest_value(system: System, name: str) -> float | None:
@@ -270,7 +260,7 @@ def shares(sample: Sample, measure: Callable[[Tally], FloatArray]) -> tuple[Floa
     """
     found = spread(sample, measure)
     value = np.asarray(found.value, dtype=np.float64)
-    low, high = share(value, found.half)
+    low, high = on_logit_scale(value, found.half)
     return value, low, np.where(value == 0, np.maximum(high, upper_limit(sample)), high)
 
 
