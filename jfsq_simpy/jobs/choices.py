@@ -21,11 +21,13 @@ from jfsq_simpy.rates import FloatArray, IntArray
 @compiled
 def nth_in_set(words: Words, on_by_block: Ints, level: Word, r: int) -> Word:
     """The server that is number `r` (from 0) in the set of a level. O(N / 4096 + 64)."""
-    block = U0
-    while r >= on_by_block[level, block]:
-        r -= on_by_block[level, block]
-        block += U1
-    w = block << U6
+    w = U0
+    if on_by_block.shape[1] > 1:  # else its count is not kept
+        block = U0
+        while r >= on_by_block[level, block]:
+            r -= on_by_block[level, block]
+            block += U1
+        w = block << U6
     ones = count_ones(words[level, w])
     while r >= ones:
         r -= ones
@@ -76,7 +78,7 @@ def best_in_tree(best: Ints, tied: Ints, ties: int, u: float, fleet: Servers) ->
     top = best[1]
     if ties == BY_RATE:
         return by_rate_among_leaves(best, leaves, fleet, u)
-    r = np.int64(u * tied[1]) if ties == BY_NUMBER else 0
+    r = int(u * tied[1]) if ties == BY_NUMBER else 0
     node = U1
     while node < leaves:
         node <<= U1
@@ -102,6 +104,23 @@ def by_rate_among_leaves(best: Ints, leaves: Word, fleet: Servers, u: float) -> 
                     break
         target = u * partial
     return np.uint64(chosen)
+
+
+# ---- all servers alike ---------------------------------------------------------------------------------------
+
+
+@compiled
+def by_rate_among_all(cumulative: FloatArray, u: float) -> Word:
+    """One of all servers, with probability in proportion to its rate, from running sums. O(log N)."""
+    share = u * cumulative[cumulative.size - 1]
+    low, high = 0, cumulative.size - 1
+    while low < high:  # the first sum above the share, or the last server
+        middle = (low + high) // 2
+        if cumulative[middle] > share:
+            high = middle
+        else:
+            low = middle + 1
+    return np.uint64(low)
 
 
 # ---- samples -------------------------------------------------------------------------------------------------
@@ -148,7 +167,7 @@ def best_of_asked(
             among += 1
     r = 0
     if ties == BY_NUMBER:
-        r = np.int64(u * among)
+        r = int(u * among)
     elif ties == BY_RATE:
         total = 0.0
         for i in range(among):

@@ -96,14 +96,14 @@ class Loop:
             self.sink.write({"job": -1 - jobs, **rows._asdict(), "size": sizes})
         self.fleet = layout.servers_of(self.system, self.groups, queue, free_at)
         self.order = layout.order_of(self.system, queue)
-        self.clock = layout.clock_of(queue, self.observe)
+        self.clock = layout.clock_of(queue)
 
     def advance(self, stage: Stage) -> Tally:
         """Run to the stage's end; what it counted."""
         tally = Tally.empty(self.groups, self.system.places, self.observe, per_job=True)
         counts = layout.counts_of(tally, stage.snapshots, self.observe)
         at_most = self.servers_at_most()
-        self.clock.state["taken"] = 0
+        self.clock["taken"] = 0
         while self.route(stage, counts) == BLOCK:
             self.hand_on()
             self.next_block()

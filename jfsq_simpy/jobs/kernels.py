@@ -20,7 +20,15 @@ import math
 import numpy as np
 
 from jfsq_simpy.jobs.bits import U0, U1, U6, U12, U18, U63, compiled, first_one
-from jfsq_simpy.jobs.choices import best_in_tree, best_of_asked, by_rate_in_set, draw_asked, nth_in_set, put_in_tree
+from jfsq_simpy.jobs.choices import (
+    best_in_tree,
+    best_of_asked,
+    by_rate_among_all,
+    by_rate_in_set,
+    draw_asked,
+    nth_in_set,
+    put_in_tree,
+)
 from jfsq_simpy.jobs.layout import (
     BY_DRAW,
     BY_INDEX,
@@ -36,6 +44,7 @@ from jfsq_simpy.jobs.layout import (
     Servers,
     Watch,
 )
+from jfsq_simpy.jobs.snapshots import count_snapshot, idle_among
 from jfsq_simpy.rates import FloatArray
 from jfsq_simpy.tally import BIN_SHIFT, FIRST_BIN, N_BINS, SNAPSHOTS_PER_UNIT, TICKS
 
@@ -61,13 +70,12 @@ def advance(
     on, on_by_class, on_by_block = order.on, order.on_by_class, order.on_by_block
     speed_class, rank, best, tied = order.speed_class, order.rank, order.best, order.tied
     per_unit, mask, head, nodes = calendar
-    idle_among, fastest = clock.idle_among, watch.fastest
     cells, wait_bins, response_bins = counts.cells, counts.wait_bins, counts.response_bins
 
     n_servers, places, n_blocks = fleet.size, np.uint64(on.size), blocks.shape[1]
-    observing = watch.rows.size + watch.tails.size + fastest.size + watch.eta.size + counts.path.size > 0
+    observing = watch.rows.size + watch.tails.size + watch.fastest.size + watch.eta.size + counts.path.size > 0
     keeping = rows.arrival.size > 0
-    state, totals = clock.state[0], counts.totals[0]
+    state, totals = clock[0], counts.totals[0]
     now, position, taken = state["now"], state["position"], state["taken"]
     free_node, nodes_used = state["free_node"], state["nodes_used"]
     blocked = unfinished = wait_ticks = response_ticks = 0
@@ -108,16 +116,14 @@ def advance(
                             server["queue"] = level
                             cells[server["group"], level]["below"] += unseen
                             on[level] += 1
-                            if level == U0:
-                                for i in range(fastest.size):
-                                    idle_among[i] += n < fastest[i]
                             if how == BY_SETS:
                                 words[level, n >> U6] |= U1 << (n & U63)
                                 blocks[level, n >> U12] |= U1 << ((n >> U6) & U63)
                                 if n_blocks > 1:
                                     regions[level, n >> U18] |= U1 << ((n >> U12) & U63)
                                 if ties != BY_INDEX:
-                                    on_by_block[level, n >> U12] += 1
+                                    if n_blocks > 1:
+                                        on_by_block[level, n >> U12] += 1
                                     if n_tie_classes > 1:
                                         on_by_class[level, tie_class[n]] += 1
                             elif how == BY_TREE:
@@ -132,10 +138,10 @@ def advance(
 
             # ---- a snapshot: Tally.count_paths ----
             if observing:
-                present = 0
-                for i in range(on.size):
-                    present += n_servers - on[i]
-                count_snapshot(present, on[0], n_servers, idle_among, taken, watch, counts)
+                for i in range(watch.fastest.size):
+                    among = idle_among(fleet, words, watch.fastest[i], how)
+                    counts.idle_tails[i] += among >= watch.at_least[i]
+                count_snapshot(on, n_servers, taken, watch, counts)
             taken += 1
             next_snapshot = origin + (first_snapshot + taken) / SNAPSHOTS_PER_UNIT if taken < snapshots else np.inf
 
@@ -163,7 +169,7 @@ def advance(
                     m = on_by_class[level, tie_class[n]] if n_tie_classes > 1 else on[level]
                     if m > 1:
                         if ties == BY_NUMBER:
-                            n = nth_in_set(words, on_by_block, level, np.int64(draws[k] * m))
+                            n = nth_in_set(words, on_by_block, level, int(draws[k] * m))
                         else:
                             n = by_rate_in_set(fleet, words, level, n, m, draws[k])
         else:
@@ -173,8 +179,7 @@ def advance(
                 if ties == BY_NUMBER:
                     n = np.uint64(draws[k] * n_servers)
                 elif ties != BY_INDEX:
-                    share = draws[k] * order.cumulative[n_servers - 1]
-                    n = np.uint64(min(np.searchsorted(order.cumulative, share, side="right"), n_servers - 1))
+                    n = by_rate_among_all(order.cumulative, draws[k])
             else:
                 asked = draw_asked(order.asked, samples[k], n_servers, order.replace)
                 n = best_of_asked(order.asked, asked, rank, speed_class, fleet, ties, draws[k])
@@ -191,9 +196,6 @@ def advance(
             cell["joins"] += 1
             cell["below"] -= snapshots - taken
             on[level] -= 1
-            if level == U0:
-                for i in range(fastest.size):
-                    idle_among[i] -= n < fastest[i]
             if how == BY_SETS:
                 word = words[level, n >> U6] & ~(U1 << (n & U63))
                 words[level, n >> U6] = word
@@ -202,7 +204,8 @@ def advance(
                 if n_blocks > 1:
                     regions[level, n >> U18] &= ~(np.uint64(bits == U0) << ((n >> U12) & U63))
                 if ties != BY_INDEX:
-                    on_by_block[level, n >> U12] -= 1
+                    if n_blocks > 1:
+                        on_by_block[level, n >> U12] -= 1
                     if n_tie_classes > 1:
                         on_by_class[level, tie_class[n]] -= 1
             elif how == BY_TREE:
@@ -255,30 +258,3 @@ def advance(
     totals["wait_ticks"] += wait_ticks
     totals["response_ticks"] += response_ticks
     return k
-
-
-@compiled
-def count_snapshot(present, idle, n_servers, idle_among, taken, watch, counts):  # type: ignore[no-untyped-def]
-    """Count the observables of one snapshot: `Tally.count_paths`. `taken` snapshots came before it in its stage."""
-    waiting = present - (n_servers - idle)
-    if counts.path.size > 0:
-        counts.path[taken] = present
-    if watch.rows.size > 0:
-        row, column = -1, -1
-        for edge in watch.rows:
-            row += waiting >= edge
-        for edge in watch.columns:
-            column += idle >= edge
-        if 0 <= row < counts.joint.shape[0] and 0 <= column < counts.joint.shape[1]:
-            counts.joint[row, column] += 1
-    for i in range(watch.tails.shape[0]):
-        slack = watch.tails[i, 1] - (n_servers - idle)
-        counts.tails[i] += min(waiting - watch.tails[i, 0], slack) >= watch.tails[i, 2]
-    for i in range(watch.fastest.size):
-        counts.idle_tails[i] += idle_among[i] >= watch.at_least[i]
-    for i in range(watch.eta.size):
-        excess = max(present / n_servers - watch.eta[i], 0.0)
-        power = excess
-        for _ in range(watch.power[i] - 1):
-            power *= excess
-        counts.powers[i] += power

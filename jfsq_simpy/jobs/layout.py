@@ -53,6 +53,7 @@ SERVER = np.dtype(
     align=True,
 )
 NODE = np.dtype([("time", np.float64), ("server", np.uint32), ("following", np.uint32)], align=True)
+Clock = NDArray[np.void]  # (1,) of STATE: where the loop stands between two calls
 STATE = np.dtype(
     [
         ("now", np.float64),  # the last arrival
@@ -103,13 +104,6 @@ class Calendar(NamedTuple):
     mask: int  # lists - 1, a power of 2 less 1
     head: Indices  # (lists,) first node, 0 for none
     nodes: NDArray[np.void]  # (nodes + 1,) of NODE
-
-
-class Clock(NamedTuple):
-    """Where the loop stands between two calls."""
-
-    state: NDArray[np.void]  # (1,) of STATE
-    idle_among: IntArray  # (n_idle_tails,) idle servers among the m fastest
 
 
 class Watch(NamedTuple):
@@ -227,11 +221,11 @@ def calendar_of(system: System, departures: FloatArray) -> Calendar:
     return calendar
 
 
-def clock_of(queue: Bytes, observe: Observables) -> Clock:
+def clock_of(queue: Bytes) -> Clock:
     """Time 0, with `queue` jobs present."""
-    state = np.zeros(1, STATE)
-    state["nodes_used"] = np.count_nonzero(queue)
-    return Clock(state, np.array([np.count_nonzero(queue[:m] == 0) for m, _ in observe.idle_tails], dtype=np.int64))
+    clock = np.zeros(1, STATE)
+    clock["nodes_used"] = np.count_nonzero(queue)
+    return clock
 
 
 def watch_of(observe: Observables) -> Watch:
