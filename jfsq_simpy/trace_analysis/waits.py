@@ -89,9 +89,10 @@ def quantiles(
     jobs, above = join(jobs, joins), join(above, joins)
     tail = ratio(above, np.broadcast_to(jobs[:, None, :], above.shape), _checked_level(level))
     half = tail.half_width.ravel()
-    ends = np.concatenate([wanted - half, wanted + half])
-    limits = order_statistics(cells, of, np.tile(groups, 2), _rank(np.clip(ends, 0, 1), np.tile(n, 2)), np.tile(n, 2))
-    limits = np.where(ends >= 1, np.inf, limits)
+    ends = np.concatenate([wanted - half, wanted + half])  # nan where one unit holds all jobs
+    twice = np.tile(n, 2)
+    limits = order_statistics(cells, of, np.tile(groups, 2), _rank(np.clip(np.nan_to_num(ends), 0, 1), twice), twice)
+    limits = np.where(ends >= 1, np.inf, np.where(np.isnan(ends), np.nan, limits))
     found = Interval(value, limits[: value.size], limits[value.size :])
     columns = {"p": wanted, **_numbers(found), "jobs": n}
     return _table(cells, columns, probabilities.size, _attrs(cells, of, level, jobs, total, joins, unknown))
