@@ -10,9 +10,10 @@ Cost  jobs view about 10 ns a job and stream; chain view nothing is stored
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -109,8 +110,13 @@ class JobBlock:
     first: int
     gaps: FloatArray  # (BLOCK,) time since the arrival before; infinite once a recorded stream has ended
     sizes: FloatArray  # (BLOCK,) service requirement, mean 1
-    ties: FloatArray  # (BLOCK,) in [0, 1)
     samples: FloatArray  # (BLOCK, policy.samples) in [0, 1)
+    tie_stream: Callable[[], np.random.Generator]
+
+    @cached_property
+    def ties(self) -> FloatArray:
+        """float array (BLOCK,), in [0, 1); drawn when first asked for, since where no two servers tie nobody does."""
+        return self.tie_stream().random(BLOCK)
 
 
 class JobDraws:
@@ -127,8 +133,8 @@ class JobDraws:
         while True:
             gaps, gap_state = self._law_block(arrivals, Purpose.GAPS, j, gap_state)
             sizes, size_state = self._law_block(size, Purpose.SIZES, j, size_state)
-            ties = self.seed.generator(self.replication, Purpose.TIES, j).random(BLOCK)
-            yield JobBlock(j * BLOCK, gaps / self.system.arrival_rate, sizes, ties, self._samples(j))
+            tie_stream = partial(self.seed.generator, self.replication, Purpose.TIES, j)
+            yield JobBlock(j * BLOCK, gaps / self.system.arrival_rate, sizes, self._samples(j), tie_stream)
             j += 1
 
     def initial_sizes(self, n: int) -> FloatArray:

@@ -27,6 +27,7 @@ from jfsq_simpy.rates import FloatArray, IntArray
 from jfsq_simpy.system import System
 from jfsq_simpy.tally import NOTHING, SNAPSHOTS_PER_UNIT, Groups, Observables, Outcome, Tally, Window, groups_of
 
+NOBODY_TIES = np.empty(0)
 LARGEST_FLEET = 2**31  # servers x places: departures are numbered in 32 bits
 
 
@@ -125,8 +126,9 @@ class Loop:
     def route(self, stage: Stage, counts: layout.Counts) -> int:
         """The kernel's turn, with the rest of the block in hand; how far in the block it came."""
         block = self.block
+        ties = NOBODY_TIES if self.order.ties == layout.BY_INDEX else block.ties
         self.done = advance(
-            self.done, block.gaps, block.sizes, block.ties, block.samples,
+            self.done, block.gaps, block.sizes, ties, block.samples,
             stage.end, self.window.end + self.window.drain, self.window.warmup, stage.first_snapshot, stage.snapshots,
             self.fleet, self.order, self.calendar, self.clock, self.watch, counts, self.rows,
         )  # fmt: skip

@@ -151,6 +151,7 @@ def advance(
 
         # ---- the choice: Dispatcher.choose, policies.policy.choose_among ----
         n = U0
+        u = draws[k] if ties != BY_INDEX else 0.0
         if how == BY_SETS:
             level = U0
             while level < places and on[level] == 0:
@@ -169,20 +170,20 @@ def advance(
                     m = on_by_class[level, tie_class[n]] if n_tie_classes > 1 else on[level]
                     if m > 1:
                         if ties == BY_NUMBER:
-                            n = nth_in_set(words, on_by_block, level, int(draws[k] * m))
+                            n = nth_in_set(words, on_by_block, level, int(u * m))
                         else:
-                            n = by_rate_in_set(fleet, words, level, n, m, draws[k])
+                            n = by_rate_in_set(fleet, words, level, n, m, u)
         else:
             if how == BY_TREE:
-                n = best_in_tree(best, tied, ties, draws[k], fleet)
+                n = best_in_tree(best, tied, ties, u, fleet)
             elif how == BY_DRAW:
                 if ties == BY_NUMBER:
-                    n = np.uint64(draws[k] * n_servers)
+                    n = np.uint64(u * n_servers)
                 elif ties != BY_INDEX:
-                    n = by_rate_among_all(order.cumulative, draws[k])
+                    n = by_rate_among_all(order.cumulative, u)
             else:
                 asked = draw_asked(order.asked, samples[k], n_servers, order.replace)
-                n = best_of_asked(order.asked, asked, rank, speed_class, fleet, ties, draws[k])
+                n = best_of_asked(order.asked, asked, rank, speed_class, fleet, ties, u)
             level = np.uint64(fleet[n]["queue"])
 
         # ---- the job joins, or is blocked: Dispatcher.route ----
