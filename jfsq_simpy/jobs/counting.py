@@ -104,11 +104,10 @@ class JobCounter:
         before = self._levels_before(time, where, who, phase, change)
         # the first snapshot that sees the change: strictly after an arrival, at or after a departure; what was
         # present at time 0 did not arrive then, so a snapshot at time 0 sees it
-        seen = np.where(
-            (phase == 0) | (who < 0),
-            np.searchsorted(self.times, time, side="left"),
-            np.searchsorted(self.times, time, side="right"),
-        )
+        seen = np.empty(time.size, np.int64)
+        early = (phase == 0) | (who < 0)
+        seen[early] = np.searchsorted(self.times, time[early], side="left")
+        seen[~early] = np.searchsorted(self.times, time[~early], side="right")
         last = int(np.searchsorted(self.times, until, side="right"))
         self._snapshots(last, seen, self.group_of[where], before, change)
 

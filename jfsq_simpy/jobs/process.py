@@ -104,13 +104,14 @@ class Dispatcher:
         self.order.add(key[server.queue_length])
 
     def choose(self, job: Job) -> Server:
+        chosen: int
         if not isinstance(self.policy.query, AskAll) or self.policy.ties == "rate":
             return self.servers[choose_among(self.policy, self.rank_now, self.rates, job.tie, job.samples)]
-        best, fastest = self.order[0]
-        if self.policy.ties == "index" or len(self.order) == 1 or self.order[1][0] > best:
-            return self.servers[fastest]
-        tied = self.order.bisect_left((best + 1,))  # this many servers share the best rank, in order of index
-        return self.servers[self.order[int(job.tie * tied)][1]]
+        best, chosen = self.order[0]
+        if self.policy.ties == "uniform" and len(self.order) > 1 and self.order[1][0] == best:
+            tied = self.order.bisect_left((best + 1,))  # this many servers share the best rank, in order of index
+            _, chosen = self.order[int(job.tie * tied)]
+        return self.servers[chosen]
 
     def rank_now(self, n: int) -> int:
         return self.key[n][self.servers[n].queue_length][0]

@@ -12,12 +12,13 @@ from __future__ import annotations
 import math
 from array import array
 from collections.abc import Iterable, Iterator
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
 from jfsq_simpy.jobs.counting import Columns, JobCounter
 from jfsq_simpy.jobs.job import Job
+from jfsq_simpy.rates import FloatArray
 from jfsq_simpy.system import System
 from jfsq_simpy.tally import Observables, Outcome, Window
 
@@ -94,18 +95,19 @@ class JobRecorder:
 
     def _hand_on(self) -> None:
         """Hand on the rows that come before the first job still present, in the order of arrival."""
-        table = np.array(self.complete).reshape(-1, ROW)
-        table = table[np.argsort(_order(table[:, 0]))]
-        first_present = float(_order(next(iter(self.present), math.inf)))
-        n = int(np.searchsorted(_order(table[:, 0]), first_present))
-        self.complete = array("d", table[n:].ravel())
+        table = np.frombuffer(self.complete).reshape(-1, ROW)
+        turn = _order(table[:, 0])
+        order = np.argsort(turn, kind="stable")  # almost in order already, which this sort makes use of
+        first_present = _order(np.array(next(iter(self.present), math.inf)))
+        n = int(np.searchsorted(turn[order], first_present))
+        columns: Columns = {name: table[order[:n], i].astype(kind) for i, (name, kind) in enumerate(COLUMN_TYPES.items())}
+        self.complete = array("d", table[order[n:]].tobytes())
         self.enough = len(self.complete) + ROWS_AT_ONCE * ROW  # a job that stays for long holds back those behind it
-        columns: Columns = {name: table[:n, i].astype(kind) for i, (name, kind) in enumerate(COLUMN_TYPES.items())}
         self.counter.add(columns)
         if self.sink is not None:
             self.sink.write(columns)
 
 
-def _order(job_id: Any) -> Any:
+def _order(job_id: FloatArray) -> FloatArray:
     """Jobs present at the start come first, -1 before -2; then 0, 1, 2, ..."""
     return np.where(job_id >= 0, job_id, -(2.0**40) - job_id)
