@@ -66,7 +66,7 @@ class Reporter:
         there = f" ({now.done} are there already)" if now.done else ""
         output.note(
             f"{len(self.scenario.points())} points, {now.total} replications{there}: about {count(ahead.jobs * left)} jobs to "
-            f"simulate by {ahead.engines}, roughly {duration(ahead.seconds * left)} on {ahead.workers} cores."
+            f"simulate by {ahead.engines}, roughly {duration(ahead.seconds * left)} on {ahead.workers} cores{ahead.beside}."
         )
         if sys.stderr.isatty():
             self._start_bar(now)

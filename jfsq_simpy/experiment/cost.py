@@ -27,19 +27,25 @@ class Forecast:
     seconds: float
     engines: str
     workers: int
+    compiles: bool
+
+    @property
+    def beside(self) -> str:
+        """What comes on top, in words."""
+        return " (a first run compiles its engine, which takes some seconds more)" if self.compiles else ""
 
 
 def forecast(points: Sequence[Point], workers: int | None = None) -> Forecast:
     """What running every replication of every point amounts to. A precision may ask for more."""
     workers = workers or available_cores()
     jobs = seconds = 0.0
-    names: dict[str, None] = {}
+    used: dict[str, bool] = {}
     for point in points:
-        engine = engines.choose(point.plan.engine, point.system, trace=False).name
+        card = engines.choose(point.plan.engine, point.system, trace=False)
+        engine, used[card.name] = card.name, card.compiled
         mine = point.plan.expected_jobs(point.system) * len(point.plan.replications)
         jobs += mine
         together = len(point.plan.replications)
         speed = LOCKSTEP_STEPS * min(together, ABREAST) if engine == "lockstep" else JOBS_PER_SECOND[engine]
         seconds += mine / speed / (workers if len(points) > 1 else min(workers, together))
-        names[engine] = None
-    return Forecast(jobs, seconds, " and ".join(names), workers)
+    return Forecast(jobs, seconds, " and ".join(used), workers, any(used.values()))
