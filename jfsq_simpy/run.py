@@ -92,7 +92,9 @@ class Run:
         """The independent units the intervals rest on."""
         single = len(self.tallies) == 1
         units = self.tallies[0] if single else [merged(batches) for batches in self.tallies]
-        looks = max(1.0, len(self.tallies) * self.window.length / relaxation_time(self.system))
+        # a look takes the system to forget the one before, and a job to come and see
+        a_look = relaxation_time(self.system) + 1 / self.system.arrival_rate
+        looks = len(self.tallies) * self.window.length / a_look
         return Sample(self.system, self.groups, units, self.level, "batches" if single else "replications", looks)
 
     def __getitem__(self, metric: str) -> Estimate:

@@ -9,16 +9,23 @@ Cost  said by `Run.jobs` and `Run.seconds` (compilation not counted)
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
 
 from jfsq_simpy import engines
 from jfsq_simpy.draws import Seed
 from jfsq_simpy.engines import Engine, Progress
 from jfsq_simpy.errors import PlanError
 from jfsq_simpy.estimate import Estimate
-from jfsq_simpy.jobs.trace import MemorySink, Trace
+from jfsq_simpy.jobs.records import Sink
+from jfsq_simpy.jobs.trace import open_sink
+from jfsq_simpy.metrics import METRICS
 from jfsq_simpy.run import Run
 from jfsq_simpy.system import System
 from jfsq_simpy.tally import NOTHING, Observables, Outcome, Window
@@ -28,6 +35,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 REPLICATIONS = 10
+DEFAULT_JOBS = 100_000  # of a replication, where only a precision is given
 BATCHES = 32  # of a single replication, whose batches are then the units
 STARTS = ("empty", "busy")
 
@@ -57,14 +65,14 @@ def simulate(
     ----------
     system : System
     horizon, jobs : how long to measure a replication, in time units after the warm-up or as the
-        expected number of arrivals (one of the two)
-    precision : {"metric": ..., "relative": ..., "max_seconds": ...}, optional; adds replications until
+        expected number of arrivals (one of the two; with `precision` neither is needed: 100,000 jobs)
+    precision : {"metric": ..., "relative": 0.05, "max_seconds": 600}, optional; adds replications until
         the interval's half width is that share of the value, or the time is up
     warmup : "auto" (pilot replications, MSER-5) or time units
     replications : how many (default 10; 1 with a trace), or the numbers to run, say [99]
     engine : "auto", "process", "events", "lockstep", "chain"
     rng : int, SeedSequence, Generator or None (fresh entropy, recorded in `Run.seed`)
-    trace : True keeps every job's record in memory, a path writes it to a Parquet file
+    trace : True keeps every job's record in memory, a path writes it to a Parquet file; `Run.trace` reads it
     observe : Observables to count at snapshots
     start : "empty", or "busy": each of the N2 fastest servers holds one job at time 0
     batches : parts of a replication tallied apart; default 32 for a single replication, else 1
@@ -73,32 +81,39 @@ def simulate(
     workers : replications side by side (default: all cores); results do not depend on it
     progress : called with (replications done, replications in all)
 
-    Errors: ModelError, PlanError. Source: section 2.
+    Errors: ModelError, PlanError, and DataError where a trace cannot be written. Source: section 2.
 
     >>> from jfsq_simpy import System
     >>> run = simulate(System(rates=[1.0], load=0.5, places=2), horizon=500, engine="process", rng=1, replications=4, workers=1)
     >>> run.waiting_probability.low < 3 / 7 < run.waiting_probability.high  # M/M/1/2: rho (1 + rho) / (1 + rho + rho^2)
     True
     """
-    _check_plan(replications, start, level)
-    chosen = engines.choose(engine, system, trace=bool(trace))
-    seed = Seed.of(rng)
+    _check_plan(start, level, drain, workers, batches, observe, trace)
+    goal = None if precision is None else _precision(precision, trace)
     numbers = _numbers(replications, trace)
+    if goal is not None and horizon is None and jobs is None:
+        jobs = DEFAULT_JOBS
     length = window_length(system, horizon, jobs)
+    seed, chosen = Seed.of(rng), engines.choose(engine, system, trace=trace is not False)
+    planned = Window(_warmup_time(warmup), length, batches or (BATCHES if len(numbers) == 1 else 1), drain)
     engines.compile_for(chosen)
-    pilot = _pilot(chosen, system, seed, start)
-    warm = choose_warmup(system, length, pilot) if warmup == "auto" else WarmupChoice(_warmup_time(warmup), 0, 0.0)
-    n_batches = batches or (BATCHES if len(numbers) == 1 else 1)
-    window = Window(warm.time, length, n_batches, drain)
-    sinks = [MemorySink() for _ in numbers] if trace else None
+    warm = WarmupChoice(planned.warmup, 0, 0.0)
+    if _is_auto(warmup):
+        warm = choose_warmup(system, length, _pilot(chosen, system, seed, start))
+    window = replace(planned, warmup=warm.time)
     before = time.perf_counter()
 
-    def measure(these: Sequence[int]) -> list[Outcome]:
+    def measure(these: Sequence[int], sinks: Sequence[Sink] | None = None) -> list[Outcome]:
         return engines.run_replications(
             chosen, system, seed, these, window, observe=observe, start=start, sinks=sinks, workers=workers, progress=progress
         )
 
-    outcomes = measure(numbers)
+    if trace is False:
+        outcomes, recorded = measure(numbers), None
+    else:
+        with open_sink(trace, system, seed=seed, replications=numbers, engine=chosen.name, window=window) as recording:
+            outcomes = measure(numbers, [recording.of(n) for n in numbers])
+            recorded = recording.commit()
     run = Run.from_outcomes(
         system,
         outcomes,
@@ -112,23 +127,21 @@ def simulate(
         seconds=time.perf_counter() - before,
         warnings=[warm.warning] if warm.warning else [],
     )
-    if precision is not None:
-        run = _until_precise(run, precision, measure, before)
-    if sinks:
-        run.trace = Trace(system, sinks[0].columns())
-    return run
+    run.trace = recorded
+    return run if goal is None else _until_precise(run, goal, measure, before)
 
 
 def window_length(system: System, horizon: float | None, jobs: float | None) -> float:
-    """Time units to measure: the horizon, or the time in which `jobs` arrivals are expected."""
+    """Time units to measure: the horizon, or the time in which `jobs` arrivals are expected. Errors: PlanError."""
     if (horizon is None) == (jobs is None):
         raise PlanError("give horizon (time units after the warm-up) or jobs (expected arrivals a replication): one of the two.")
     if horizon is not None:
+        if not (_is_number(horizon) and 0 < horizon < math.inf):
+            raise PlanError(f"horizon = {horizon} must be a finite time above 0: it is how long to measure after the warm-up.")
         return float(horizon)
-    assert jobs is not None
-    if not (math.isfinite(jobs) and jobs > 0):
+    if not (_is_number(jobs) and 0 < jobs < math.inf):  # type: ignore[operator]
         raise PlanError(f"jobs = {jobs} must be a finite number above 0: arrivals expected in a replication.")
-    return jobs / system.arrival_rate
+    return float(jobs) / system.arrival_rate  # type: ignore[arg-type]
 
 
 def warmup_for(
@@ -146,49 +159,105 @@ def _pilot(engine: Engine, system: System, seed: Seed, start: str) -> Callable[[
     return pilot
 
 
-def _until_precise(run: Run, precision: Mapping[str, Any], measure: Callable[[Sequence[int]], list[Outcome]], began: float) -> Run:
-    metric, relative = str(precision["metric"]), float(precision["relative"])
-    seconds = float(precision.get("max_seconds", math.inf))
-    while not run[metric].half_width <= relative * run[metric].value:
+class Goal(NamedTuple):
+    """When a metric is known well enough."""
+
+    metric: str
+    relative: float = 0.05
+    max_seconds: float = 600.0
+
+
+def _precision(precision: Mapping[str, Any], trace: Any) -> Goal:
+    if trace is not False:
+        raise PlanError("precision adds replications as it goes, and a trace is of replications fixed before; give one of the two.")
+    unknown = set(precision) - set(Goal._fields)
+    if unknown or "metric" not in precision:
+        raise PlanError(
+            f"precision = {dict(precision)!r} must name a metric, and may give relative and max_seconds, for example "
+            '{"metric": "waiting_probability", "relative": 0.05, "max_seconds": 600}.'
+        )
+    goal = Goal(**precision)
+    if goal.metric not in METRICS:
+        raise PlanError(f"precision.metric = {goal.metric!r} is not a metric; known: {', '.join(METRICS)}.")
+    if not (_is_number(goal.relative) and 0 < goal.relative < math.inf):
+        raise PlanError(f"precision.relative = {goal.relative} must be above 0: half width of the interval over the value.")
+    if not (_is_number(goal.max_seconds) and 0 < goal.max_seconds < math.inf):
+        raise PlanError(f"precision.max_seconds = {goal.max_seconds} must be a finite time above 0.")
+    return goal
+
+
+def _until_precise(run: Run, goal: Goal, measure: Callable[[Sequence[int]], list[Outcome]], began: float) -> Run:
+    while True:
+        estimate = run[goal.metric]
+        wanted = goal.relative * estimate.value
+        if estimate.half_width <= wanted:
+            return replace(run, precise=True)
         spent, n = time.perf_counter() - began, len(run.replications)
-        estimate: Estimate = run[metric]
-        goal = relative * estimate.value
-        factor = (estimate.half_width / goal) ** 2 if goal > 0 else 2.0
-        more = max(1, math.ceil(n * min(factor - 1, 1.0)))  # at most twice as many at a time: the width is itself an estimate
-        affordable = math.floor((seconds - spent) / (spent / n))
-        if affordable < 1:
-            run.warnings.append(
-                f"{metric}: half width {estimate.half_width:.3g} after {spent:.0f} s is above {relative:.3g} of its value "
-                f"{estimate.value:.3g}; give more time (max_seconds) or a coarser goal (relative)."
-            )
-            run.precise = False
-            return run
-        numbers = range(max(run.replications) + 1, max(run.replications) + 1 + min(more, affordable))
-        run = run.extended(measure(numbers), list(numbers), time.perf_counter() - began)
-    run.precise = True
-    return run
+        # at most twice as many at a time: the width is itself an estimate
+        growth = min((estimate.half_width / wanted) ** 2 - 1, 1.0) if wanted > 0 and math.isfinite(estimate.half_width) else 1.0
+        more = min(math.ceil(n * growth), math.floor((goal.max_seconds - spent) / (spent / n)))
+        if more < 1:
+            return replace(run, precise=False, warnings=[*run.warnings, _not_precise(goal, estimate, spent)])
+        first = max(run.replications) + 1
+        numbers = list(range(first, first + more))
+        run = run.extended(measure(numbers), numbers, time.perf_counter() - began)
 
 
-def _check_plan(replications: Any, start: str, level: float) -> None:
+def _not_precise(goal: Goal, estimate: Estimate, spent: float) -> str:
+    return (
+        f"{goal.metric}: half width {estimate.half_width:.3g} after {spent:.0f} s is above {goal.relative:.3g} of its value "
+        f"{estimate.value:.3g}; give more time (max_seconds) or a coarser goal (relative)."
+    )
+
+
+# ---- a plan that is one --------------------------------------------------------------------------------------
+
+
+def _check_plan(start: Any, level: Any, drain: Any, workers: Any, batches: Any, observe: Any, trace: Any) -> None:
     if start not in STARTS:
         raise PlanError(f'start = {start!r} must be "empty" or "busy" (one job at each of the N2 fastest servers).')
-    if not 0 < level < 1:
+    if not (_is_number(level) and 0 < level < 1):
         raise PlanError(f"level = {level} must lie between 0 and 1: the confidence level of the intervals, for example 0.95.")
-    if isinstance(replications, int) and (isinstance(replications, bool) or replications < 1):
-        raise PlanError(f"replications = {replications} must be at least 1, or a list of replication numbers.")
+    if not (_is_number(drain) and drain >= 0):
+        raise PlanError(f"drain = {drain} must be a time at or above 0: how long after the window to wait for its jobs to leave.")
+    for name, value in (("workers", workers), ("batches", batches)):
+        if value is not None and not (_is_whole(value) and value >= 1):
+            raise PlanError(f"{name} = {value!r} must be a whole number, at least 1.")
+    if not isinstance(observe, Observables):
+        raise PlanError(f"observe = {observe!r} must be a tally.Observables, for example Observables(path=True).")
+    if not isinstance(trace, (bool, str, os.PathLike)):
+        raise PlanError(f"trace = {trace!r} must be True (keep it in memory) or the path of a Parquet file to write.")
 
 
-def _numbers(replications: int | Sequence[int] | None, trace: Any) -> list[int]:
+def _numbers(replications: Any, trace: Any) -> list[int]:
     if replications is None:
-        replications = 1 if trace else REPLICATIONS
-    numbers = list(range(replications)) if isinstance(replications, int) else [int(n) for n in replications]
-    if not numbers or len(set(numbers)) != len(numbers) or min(numbers) < 0 or max(numbers) >= 2**31:
-        raise PlanError(f"replications = {replications} must be different whole numbers from 0 to 2^31 - 1.")
-    return numbers
+        replications = 1 if trace is not False else REPLICATIONS
+    if _is_whole(replications):
+        if replications < 1:
+            raise PlanError(f"replications = {replications} must be at least 1, or a list of replication numbers.")
+        return list(range(int(replications)))
+    numbers = list(replications) if isinstance(replications, (Sequence, np.ndarray, range)) else []
+    if not numbers or not all(_is_whole(n) and 0 <= n < 2**31 for n in numbers) or len(set(numbers)) != len(numbers):
+        raise PlanError(f"replications = {replications!r} must be how many, or a list of different numbers from 0 to 2^31 - 1.")
+    return [int(n) for n in numbers]
 
 
-def _warmup_time(warmup: float | str) -> float:
-    try:
-        return float(warmup)
-    except ValueError:
-        raise PlanError(f'warmup = {warmup!r} must be "auto" or a number of time units.') from None
+def _is_auto(warmup: Any) -> bool:
+    return isinstance(warmup, str) and warmup == "auto"
+
+
+def _warmup_time(warmup: Any) -> float:
+    """The time units given; 0 as long as pilots have not chosen."""
+    if _is_auto(warmup):
+        return 0.0
+    if not _is_number(warmup):
+        raise PlanError(f'warmup = {warmup!r} must be "auto" or a number of time units.')
+    return float(warmup)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool) and not math.isnan(value)
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool)
