@@ -68,6 +68,32 @@ def test_mmpp_with_equal_rates_is_the_poisson_process_it_is_read_from():
     assert np.allclose(gaps, twin.standard_exponential(BLOCK), rtol=0, atol=BLOCK * 4e-16 * 30)
 
 
+class Scripted:
+    """A generator that says what it is told: units of rate for the arrivals, then equal stays."""
+
+    def __init__(self, units, stay):
+        self.units, self.stay = units, stay
+
+    def random(self, n=None):
+        return 0.0 if n is None else np.zeros(n)
+
+    def standard_exponential(self, n):
+        return np.array(self.units) if n == len(self.units) else np.full(n, self.stay)
+
+
+def test_mmpp_never_steps_back_where_a_switch_falls_between_two_arrivals():
+    """One job at the very end of a stay, one right after it: rounded each on its own side, time could run backwards."""
+    law = MMPP([0.2, 1.8], [[-1.0, 1.0], [1.0, -1.0]])
+    slow, fast = law.describe()["rates"]
+    stays = np.random.default_rng(1).uniform(0.5, 2.0, 4000)
+    backwards = [stay for stay in stays if (stay * slow) / slow > stay + np.spacing(stay * slow) / fast]
+    assert backwards  # else the rounding in question never happens, and this proves nothing
+    for stay in backwards:
+        end = stay * slow
+        gaps, _ = law.draw_block(Scripted([end, np.spacing(end)], stay), 2, 0)
+        assert (gaps >= 0).all()
+
+
 @pytest.mark.parametrize(("law", "lags"), [(TWO, (1, 5)), (THREE, (1, 3))], ids=["two", "three"])
 def test_mmpp_gaps_have_the_mean_variance_and_correlations_they_should(law, lags, blocks):
     streams = np.array([blocks(law, 1, seed=seed)[0] for seed in range(20)])

@@ -223,6 +223,9 @@ def test_coxian_rates_are_scaled_to_mean_one():
 
 
 def test_rows_that_sum_to_zero_but_for_rounding_never_leave():
-    """0.1 + 0.2 is not 0.3: phase 0 leaves only through phase 2, whatever the last bit says."""
-    law = PhaseType([1, 0, 0], [[-0.3, 0.1, 0.2], [0.0, -1.0, 1.0], [0.0, 0.0, -1.0]])
-    assert law._steps[0, -1] == 1.0
+    """Phase 0 leaves only through phase 2: its shares are known to sum to 1 only up to the last bit."""
+    rng = np.random.default_rng(1)
+    for first, second in rng.random((100, 2)):
+        law = PhaseType([1, 0, 0], [[-(first + second), first, second], [0.0, -1.0, 1.0], [0.0, 0.0, -1.0]])
+        assert law._steps[0, -1] == 1.0
+        assert law.draw(rng, 10).size == 10
