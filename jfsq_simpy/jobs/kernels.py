@@ -44,12 +44,14 @@ from jfsq_simpy.jobs.layout import (
     Servers,
     Watch,
 )
+from jfsq_simpy.jobs.prefetch import prefetch
 from jfsq_simpy.jobs.snapshots import count_snapshot, idle_among
 from jfsq_simpy.rates import FloatArray
 from jfsq_simpy.tally import BIN_SHIFT, FIRST_BIN, N_BINS, SNAPSHOTS_PER_UNIT, TICKS
 
 LATEST = 4e18  # list numbers stay below 2^62
 FAR = 64  # lists to walk through before it pays to ask whether they can hold anything
+AHEAD = 12  # lists; about as many jobs
 LAST_BIN = N_BINS - 1
 
 
@@ -133,6 +135,8 @@ def advance(
                 if position >= last:
                     break
                 position += 1
+                prefetch(nodes, np.uint64(head[(position + 2 * AHEAD) & mask]))
+                prefetch(fleet, np.uint64(nodes[head[(position + AHEAD) & mask]]["server"]))
             if instant < next_snapshot:
                 break
 
