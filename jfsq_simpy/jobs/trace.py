@@ -142,6 +142,16 @@ class Trace:
                 recording.write(block)
             return recording.commit()
 
+    def export(self, path: str | Path, *names: str) -> None:
+        """Write the named columns (all, if none is named) as a plain CSV or Parquet table, for other programs.
+
+        The path's suffix says which. A block at a time. Errors: DataError, PlanError.
+        """
+        from jfsq_simpy.jobs.trace_file import export
+
+        self._known(names)
+        export(self.rows, path, names or self.names)
+
     def check(self) -> None:
         """Raise IdentityError at the first job that breaks a rule of the model; see `trace_check.check_rows`.
 

@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 
 from jfsq_simpy.errors import DataError
 from jfsq_simpy.jobs.counting import Columns
-from jfsq_simpy.jobs.trace_rows import BLOCK_ROWS, REPLICATION, TRACE_TYPES, TraceFacts, column
+from jfsq_simpy.jobs.trace_rows import BLOCK_ROWS, REPLICATION, TRACE_TYPES, Rows, TraceFacts, column
 from jfsq_simpy.rates import FloatArray
 
 KEY = b"jfsq_simpy.trace"  # of the file's metadata, holding the facts as JSON
@@ -167,7 +167,7 @@ class FileRows:
         except FileNotFoundError:
             raise DataError(f"{self.path}: there is no such file.") from None
         except BAD_BYTES as error:
-            why = (str(error) or type(error).__name__).splitlines()[0][:160]
+            why = (str(error) or type(error).__name__).splitlines()[0].partition(". ")[0].rstrip(".")[:160]
             raise DataError(f"{self.path}: {what} ({why}).") from None
 
     def _open(self) -> pq.ParquetFile:
@@ -218,3 +218,45 @@ def is_trace(path: str | Path) -> bool:
         return KEY in (pq.read_schema(path).metadata or {})
     except BAD_BYTES:
         return False
+
+
+# ---- for other programs --------------------------------------------------------------------------------------
+
+SUFFIXES = (".csv", ".parquet", ".pq")
+
+
+def export(rows: Rows, path: str | Path, names: Sequence[str]) -> None:
+    """The named columns as a plain table, CSV or Parquet by the path's suffix, a block at a time. Errors: DataError.
+
+    CSV holds every digit a float has; nan is written `nan`.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in SUFFIXES:
+        raise DataError(
+            f"{path}: the name must end in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}: it says what kind of table to write."
+        )
+    file = UnfinishedFile(path)
+    try:
+        writer = None
+        for block in rows.blocks(names):
+            table = pa.table({name: block[name] for name in names})
+            with file.reported():
+                writer = writer or _writer(file, table.schema)
+                writer.write_table(table)
+        with file.reported():
+            writer = writer or _writer(file, table_schema(_NO_FACTS).empty_table().select(list(names)).schema)
+            writer.close()
+        file.commit()
+    finally:
+        file.discard()
+
+
+def _writer(file: UnfinishedFile, schema: pa.Schema) -> Any:
+    if file.path.suffix.lower() == ".csv":
+        from pyarrow import csv
+
+        return csv.CSVWriter(file.handle, schema, write_options=csv.WriteOptions(quoting_style="none"))
+    return pq.ParquetWriter(file.handle, schema.remove_metadata(), compression="zstd")
+
+
+_NO_FACTS = TraceFacts(1, 1, replications=(0, 1))  # whose schema has every column there can be

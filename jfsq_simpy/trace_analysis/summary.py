@@ -56,7 +56,7 @@ def summary(trace: Trace, window: Window | None = None, level: float = 0.95) -> 
         "overtaking": {"jobs": passed.count, "share": passed.share},
         "intervals": naive_and_honest(trace, window=window, level=level).to_dict("records"),
     }
-    cleaned: dict[str, Any] = _without_nan(plain(found))
+    cleaned: dict[str, Any] = without_nan(plain(found))
     return cleaned
 
 
@@ -117,9 +117,10 @@ def _row(table: pd.DataFrame, row: dict[Any, Any], name: str) -> dict[str, Any]:
     return Estimate(row[name], row["low"], row["high"], attrs["level"], attrs["units"], attrs["method"]).to_dict()
 
 
-def _without_nan(value: Any) -> Any:
+def without_nan(value: Any) -> Any:
+    """The value with nan and infinity replaced by None, as JSON has neither."""
     if isinstance(value, dict):
-        return {k: _without_nan(v) for k, v in value.items()}
+        return {k: without_nan(v) for k, v in value.items()}
     if isinstance(value, list):
-        return [_without_nan(v) for v in value]
+        return [without_nan(v) for v in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
