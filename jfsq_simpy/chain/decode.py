@@ -13,7 +13,7 @@ import numpy as np
 from jfsq_simpy.chain.layout import Codes, Stream
 from jfsq_simpy.jobs.bits import compiled
 
-U1, U2, U27, U30, U31, U32, U63, U64 = (np.uint64(k) for k in (1, 2, 27, 30, 31, 32, 63, 64))
+U0, U1, U27, U30, U31, U32, U63, U64 = (np.uint64(k) for k in (0, 1, 27, 30, 31, 32, 63, 64))
 MIX_1, MIX_2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 LOW = np.uint64(0xFFFFFFFF)
 
@@ -66,3 +66,22 @@ def decode(stream: Stream, codes: Codes, first: int, n: int) -> None:
         if coin > surely[cell] and coin > limit[limit_at[cell] + server - np.int64(first_of[cell])]:
             server = np.int64(n_servers + 1)
         code[i] = server
+
+
+@compiled
+def recode(code, at, stop, arrival, leaving, before):  # type: ignore[no-untyped-def]
+    """Codes at .. stop - 1 as runs: `leaving` gets every code but arrivals, in order, and before[j] how many
+    of them precede arrival j; the last entry of `before` is how many there are. Returns the number of arrivals.
+
+    No branch: an arrival's code is written too, and then written over.
+    """
+    n_leaving, n_arriving = U0, U0
+    for i in range(at, stop):
+        c = code[np.uint64(i)]
+        leaving[n_leaving] = c
+        before[n_arriving] = n_leaving
+        arrives = np.uint64(c == arrival)
+        n_leaving += U1 - arrives
+        n_arriving += arrives
+    before[n_arriving] = n_leaving
+    return np.int64(n_arriving)

@@ -9,27 +9,23 @@ Cost  10 to 20 ns an arrival; state under 16 bytes a server; kernels are compile
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
-from jfsq_simpy.chain import first, layout
-from jfsq_simpy.chain.layout import ARRIVALS, BLOCKED, SNAPSHOTS
+from jfsq_simpy.chain import layout
+from jfsq_simpy.chain.paths import Path, path_of
 from jfsq_simpy.chain.plan import Plan, first_holding, grid_of, plan_of, supports
-from jfsq_simpy.chain.shares import exchanged
-from jfsq_simpy.chain.snapshots import add_up
-from jfsq_simpy.chain.tables import server_events
-from jfsq_simpy.draws import Purpose, Seed, word_stream
+from jfsq_simpy.draws import Seed
 from jfsq_simpy.errors import PlanError
 from jfsq_simpy.jobs.bits import numba
+from jfsq_simpy.policies import AskSample, Policy
+from jfsq_simpy.policies.policy import shortest
 from jfsq_simpy.rates import IntArray, homogeneous
 from jfsq_simpy.system import System
 from jfsq_simpy.tally import NOTHING, Groups, Observables, Outcome, Tally, Window, groups_of
 
 __all__ = ["compile_kernels", "path", "run", "supports"]
 
-AT_ONCE = 2**25  # events a call of a kernel: between calls an interrupt is heeded
 NEVER = 2**62
 
 
@@ -86,10 +82,23 @@ def compile_kernels() -> float:
     """Compile every kernel, or load it from disk; the seconds it took."""
     _need_numba()
     before = time.perf_counter()
-    for n_servers in (2, 5_000, 300_000):
-        system = System(homogeneous(n_servers), load=0.5, places=1)
-        run(system, Seed.of(0), 0, Window(0.0, 10.0 / n_servers), form="servers")
+    for n_servers, form, policy in _ONE_OF_EACH:
+        system = System(homogeneous(n_servers), load=0.5, places=1, policy=policy)
+        run(system, Seed.of(0), 0, Window(0.0, 10.0 / n_servers), form=form)
     return time.perf_counter() - before
+
+
+_PAIR = Policy("pair", shortest, AskSample(2))
+_HALF_BLIND = Policy("half blind", lambda queue_length, rate: queue_length // 2)
+_ONE_OF_EACH: tuple[tuple[int, str, str | Policy], ...] = (
+    (2, "servers", "jfsq"),
+    (5_000, "servers", "jfsq"),
+    (300_000, "servers", "jfsq"),
+    (2, "classes", "jfsq"),
+    (2, "classes", _HALF_BLIND),
+    (2, "servers", _PAIR),
+    (2, "classes", _PAIR),
+)
 
 
 def _need_numba() -> None:
@@ -97,60 +106,11 @@ def _need_numba() -> None:
         raise PlanError("engine chain needs Numba: pip install 'jfsq_simpy[fast]'; engine lockstep runs the same chain without it.")
 
 
-def _path(system: System, plan: Plan, groups: Groups, seed: Seed, replication: int, start: str) -> _Servers:
-    if plan.counts or plan.rule != "first":
-        raise PlanError("not yet")
-    return _Servers(system, plan, groups, seed, replication, first_holding(system, start))
+def _path(system: System, plan: Plan, groups: Groups, seed: Seed, replication: int, start: str) -> Path:
+    return path_of(system, plan, groups, seed, replication, first_holding(system, start))
 
 
 def _observed(tally: Tally, watch: layout.Watch) -> Tally:
     tally.joint, tally.tails, tally.idle_tails = watch.joint, watch.tail_counts, watch.idle_counts
     tally.powers, tally.path = watch.power_sums, watch.path
     return tally
-
-
-class _Servers:
-    """One replication in form "servers"."""
-
-    def __init__(self, system: System, plan: Plan, groups: Groups, seed: Seed, replication: int, holding: int) -> None:
-        self.system, self.groups = system, groups
-        events = server_events(system)
-        self.words, self.rate = events.words, events.rate
-        self.stream = layout.Stream.of(word_stream(seed, replication, Purpose.EVENTS))
-        self.codes = layout.codes(events)
-        self.sets = layout.sets(system.n_servers, system.places, holding)
-        self.count = layout.count(groups, system.places, self.sets.queue.size)
-        self.arrivals = 0
-
-    def advance(self, begin: int, n: int, snapshot: int, stride: int, watch: layout.Watch) -> None:
-        """Events begin .. begin + n - 1, snapshots before `snapshot` and every `stride` after."""
-        end = begin + n
-        with np.errstate(over="ignore"):  # words wrap around; only seen when the kernels run uncompiled
-            for at in range(begin, end, AT_ONCE):
-                size = min(AT_ONCE, end - at)
-                first.advance(
-                    self.stream, self.codes, self.sets, self.count, watch, self.system.places, at, size, snapshot, stride
-                )
-                while snapshot < at + size:
-                    snapshot += stride
-
-    def tally(self) -> Tally:
-        """What was counted since the last `forget`."""
-        places, groups, count = self.system.places, self.groups, self.count
-        if count.in_bytes.size:
-            add_up(count.group_of, count.in_bytes, count.at_most, places)
-        snapshots = int(count.numbers[SNAPSHOTS])
-        at_most = count.at_most.reshape(-1, places) + np.cumsum(count.full) * groups.sizes[:, None]
-        everyone = (snapshots * groups.sizes)[:, None]
-        levels = np.diff(at_most, axis=1, prepend=0, append=everyone)
-        joins, held = (exchanged(t, self.system, groups) for t in (count.joins.reshape(-1, places).copy(), levels))
-        return Tally(joins, held, int(count.numbers[BLOCKED]), snapshots)
-
-    def forget(self) -> None:
-        """Set every count to zero."""
-        self.arrivals += int(self.count.numbers[ARRIVALS])
-        for array in (self.count.joins, self.count.at_most, self.count.in_bytes, self.count.full, self.count.numbers):
-            array[:] = 0
-
-    def copy(self) -> IntArray:
-        return self.sets.queue[: self.system.n_servers].astype(np.int64)

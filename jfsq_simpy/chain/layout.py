@@ -15,16 +15,21 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from jfsq_simpy.chain.tables import ClassEvents, ServerEvents
+from jfsq_simpy.chain.choices import sampling
+from jfsq_simpy.chain.tables import ClassEvents, ServerEvents, rate_weights
 from jfsq_simpy.draws import Words, WordStream
 from jfsq_simpy.errors import PlanError
 from jfsq_simpy.rates import FloatArray, IntArray
+from jfsq_simpy.system import System
 from jfsq_simpy.tally import Groups, Observables
 
 BLOCK = 2048  # events decoded at a time: their codes stay in the fastest cache
 LANES = 128  # bytes: rows padded to this are counted by whole vectors
 MOST_BY_BYTES = 2**20  # servers whose snapshots are counted server by server; above, group by group
 MOST_GROUPS = 2**16
+MOST_BITS = 64  # classes x places: above, one word does not say which entries are not 0
+FAN = 16  # children of a node in a tree of sums
+NEVER_REACHED = 2**63
 
 
 class Stream(NamedTuple):
@@ -86,6 +91,36 @@ class Sets(NamedTuple):
     n_middle: int
 
 
+class Sums(NamedTuple):
+    """Queue lengths and sets as in `Sets`, under counts of set bits instead of "not empty".
+
+    A row of `node` has layers of counts: of 16 words of `leaf`, of 16 of those counts, and so on up to
+    a layer of at most 16; `on` is the count of the whole row.
+    """
+
+    queue: NDArray[np.uint8]
+    leaf: Words  # (places + 1) rows of n_leaf
+    node: Words  # (places + 1) rows of n_node
+    layer: Words  # where in a row of `node` each layer begins
+    on: Words  # (places + 1,)
+    n_leaf: int
+    n_node: int
+
+
+class Draw(NamedTuple):
+    """The sample a job draws, and how the best of it is found."""
+
+    replace: bool
+    ties: int  # 0 by index, 1 uniform, 2 by rate
+    class_of: NDArray[np.int32]  # (n_servers,), or empty when the rank does not depend on the class
+    ranks: NDArray[np.int32]  # (n_classes, places + 1)
+    weight: Words  # (n_classes,)
+    asked: IntArray  # (d,)
+    speed_class: IntArray  # (d,)
+    level: IntArray  # (d,)
+    share: Words  # (d,)
+
+
 class Count(NamedTuple):
     """What is counted: joins, and at snapshots how many servers hold at most l jobs."""
 
@@ -99,6 +134,46 @@ class Count(NamedTuple):
 
 
 BLOCKED, SNAPSHOTS, ARRIVALS = range(3)
+
+
+class ClassCounts(NamedTuple):
+    """Counts by class and level.
+
+    Row k of `at_most`, places + 2 wide: column l + 1 is how many of the class's servers hold at most l
+    jobs; column 0 takes what an idle server's departure would write, and the last is never reached.
+    Row n_classes is the arrival's, and row n_classes + 1 a class that is always idle.
+    """
+
+    n_classes: int
+    first_server: IntArray  # (n_classes + 1,)
+    at_most: Words  # rows of places + 2
+    bit_of: Words  # like at_most: the entry's bit in the order of levels, then classes; or empty
+    row_of: NDArray[np.int32]  # (n_classes * places,) the entry of each bit
+
+
+class RankOrder(NamedTuple):
+    """Cells (class * (places + 1) + level) in the order of their ranks, under a tree of sums.
+
+    `sums` has a layer of cells and above it layers of sums of 16, up to one of at most 16; a cell's
+    amount is its servers times the class's `weight` (1 unless ties go by rate).
+    """
+
+    cell_at: NDArray[np.int32]  # (n_cells,) the cell in each position
+    position_of: NDArray[np.int32]  # (n_cells,) the position of each cell
+    rank_of: NDArray[np.int32]  # (n_cells,) the rank in each position
+    tied: Words  # (n_ranks,) the amount of each rank
+    by_choice: NDArray[np.bool_]  # (n_ranks,) whether several cells share it, and one is to be chosen
+    weight: Words  # (n_classes,)
+    sums: Words
+    layer: Words  # where each layer begins, the cells first
+
+
+class ClassCount(NamedTuple):
+    """What is counted in form "classes"; both arrays are shaped as the kernel likes."""
+
+    joins: IntArray
+    held: IntArray  # like at_most, summed over snapshots
+    numbers: IntArray  # blocked, snapshots, arrivals
 
 
 class Watch(NamedTuple):
@@ -151,12 +226,67 @@ def class_codes(events: ClassEvents) -> ClassCodes:
     )
 
 
-def sets(n_servers: int, places: int, holding: int) -> Sets:
-    """The sets with one job at each of the `holding` fastest servers. O(places N / 64)."""
-    padded = -(-(n_servers + 2) // LANES) * LANES
-    queue = np.zeros(padded, dtype=np.uint8)
+def class_counts(system: System, holding: int) -> ClassCounts:
+    """Counts with one job at each of the `holding` fastest servers. O(cells)."""
+    rates, places = system.rates, system.places
+    n, width = rates.n_classes, places + 2
+    at_most = np.full((n + 2, width), NEVER_REACHED, dtype=np.uint64)
+    at_most[:n, 1:-1] = rates.counts[:, None]
+    at_most[:n, 1] -= np.clip(holding - rates.first_server[:-1], 0, rates.counts).astype(np.uint64)
+    bit_of, row_of = np.zeros((n + 2, width), dtype=np.uint64), np.zeros(n * places, dtype=np.int32)
+    if n * places <= MOST_BITS:
+        bit = np.arange(places)[None, :] * n + np.arange(n)[:, None]
+        bit_of[:n, 1:-1] = np.uint64(1) << bit.astype(np.uint64)
+        row_of[bit] = np.arange(n)[:, None] * width + np.arange(places)[None, :] + 1
+    return ClassCounts(n, rates.first_server, at_most.ravel(), bit_of.ravel(), row_of)
+
+
+def rank_order(system: System, holding: int) -> RankOrder:
+    """The cells in order, with the amounts of the state at time 0. O(cells log cells)."""
+    rates, levels = system.rates, system.places + 1
+    ties = system.policy.ties
+    ranks = system.policy.rank_table(rates, system.places).reshape(-1)
+    cell_at = np.argsort(ranks, kind="stable").astype(np.int32)
+    position_of = np.empty_like(cell_at)
+    position_of[cell_at] = np.arange(cell_at.size, dtype=np.int32)
+    weight = rate_weights(rates).astype(np.uint64) if ties == "rate" else np.ones(rates.n_classes, dtype=np.uint64)
+    busy = np.clip(holding - rates.first_server[:-1], 0, rates.counts)
+    amount = np.zeros((rates.n_classes, levels), dtype=np.uint64)
+    amount[:, 0], amount[:, 1] = (rates.counts - busy).astype(np.uint64) * weight, busy.astype(np.uint64) * weight
+    layers = [amount.reshape(-1)[cell_at]]
+    while layers[-1].size > FAN:
+        layers.append(np.add.reduceat(layers[-1], np.arange(0, layers[-1].size, FAN)))
+    cells_of_rank = np.bincount(ranks)
+    tied = np.zeros(cells_of_rank.size, dtype=np.uint64)
+    np.add.at(tied, ranks, amount.reshape(-1))
+    return RankOrder(
+        cell_at,
+        position_of,
+        ranks[cell_at].astype(np.int32),
+        tied,
+        (cells_of_rank > 1) & (ties != "index"),
+        weight,
+        np.concatenate(layers),
+        np.cumsum([0, *(x.size for x in layers[:-1])]).astype(np.uint64),
+    )
+
+
+def class_count(n_joins: int, n_held: int) -> ClassCount:
+    """Nothing counted yet."""
+    return ClassCount(np.zeros(n_joins, dtype=np.int64), np.zeros(n_held, dtype=np.int64), np.zeros(3, dtype=np.int64))
+
+
+def queues(n_servers: int, holding: int) -> NDArray[np.uint8]:
+    """Queue lengths, padded; what lies behind the last server exceeds every level."""
+    queue = np.zeros(-(-(n_servers + 2) // LANES) * LANES, dtype=np.uint8)
     queue[:holding] = 1
     queue[n_servers + 2 :] = 255
+    return queue
+
+
+def sets(n_servers: int, places: int, holding: int) -> Sets:
+    """The sets with one job at each of the `holding` fastest servers. O(places N / 64)."""
+    queue = queues(n_servers, holding)
     sizes = [-(-(n_servers + 2) // 64)]
     while sizes[-1] > 64 or len(sizes) == 3:  # a kernel is compiled for 0, 1 and 3 layers
         sizes.append(-(-sizes[-1] // 64))
@@ -176,12 +306,44 @@ def sets(n_servers: int, places: int, holding: int) -> Sets:
     )
 
 
+def sums(n_servers: int, places: int, holding: int) -> Sums:
+    """As `sets`, with counts. O(places N / 64)."""
+    plain = sets(n_servers, places, holding)
+    n_leaf = plain.n_leaf
+    below = np.bitwise_count(plain.leaf).astype(np.uint64).reshape(places + 1, n_leaf)
+    on = below.sum(axis=1, dtype=np.uint64)
+    layers = []
+    while not layers or below.shape[1] > FAN:
+        below = np.add.reduceat(below, np.arange(0, below.shape[1], FAN), axis=1)
+        layers.append(below)
+    layer = np.cumsum([0, *(x.shape[1] for x in layers[:-1])]).astype(np.uint64)
+    node = np.concatenate(layers, axis=1)
+    return Sums(plain.queue, plain.leaf, node.ravel(), layer, on, n_leaf, node.shape[1])
+
+
+def draw(system: System, form: str) -> Draw:
+    """How a System's jobs draw whom to ask. O(N) memory where ranks depend on the speed, in form "servers"."""
+    rates, query = system.rates, sampling(system)
+    ranks = system.policy.rank_table(rates, system.places)
+    blind = bool((ranks == ranks[0]).all()) and system.policy.ties != "rate"
+    by_server = form == "servers" and not blind
+    return Draw(
+        query.replace,
+        ("index", "uniform", "rate").index(system.policy.ties),
+        rates.class_of_server().astype(np.int32) if by_server else np.zeros(0, dtype=np.int32),
+        ranks,
+        rate_weights(rates).astype(np.uint64),
+        *(np.zeros(query.d, dtype=np.int64) for _ in range(3)),
+        np.zeros(query.d, dtype=np.uint64),
+    )
+
+
 def _row(n_servers: int, first: int, sizes: list[int]) -> tuple[Words, Words, np.uint64]:
     """One level's leaves, middles and top with servers first .. n_servers - 1 in the set."""
     layers, end = [], n_servers
     for size in [*sizes, 1]:
         layers.append(_bits_between(first, end, size))
-        first, end = first // 64, -(-end // 64)
+        first, end = first // 64, (-(-end // 64) if first < end else 0)
     middle = np.concatenate([np.zeros(0, np.uint64), *layers[1:-1]])
     return layers[0], middle, layers[-1][0]
 
@@ -198,14 +360,14 @@ def _bits_between(first: int, end: int, n_words: int) -> Words:
     return words
 
 
-def count(groups: Groups, places: int, padded: int) -> Count:
+def count(groups: Groups, places: int, padded: int, most_by_bytes: int = MOST_BY_BYTES) -> Count:
     """Nothing counted yet. Errors: PlanError above 65,535 groups."""
     if groups.n_groups >= MOST_GROUPS:
         raise PlanError(f"{groups.n_groups} groups of servers are above {MOST_GROUPS - 1}: observe fewer idle_tails at once.")
     n_servers = int(groups.edges[-1])
     group_of = np.repeat(np.arange(groups.n_groups, dtype=np.uint16), groups.sizes)
     cells = groups.n_groups * places
-    bytes_wanted = places * padded if n_servers <= MOST_BY_BYTES else 0
+    bytes_wanted = places * padded if n_servers <= most_by_bytes else 0
     return Count(
         group_of,
         groups.edges,

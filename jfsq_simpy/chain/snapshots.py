@@ -11,11 +11,28 @@ from __future__ import annotations
 
 import numpy as np
 
-from jfsq_simpy.chain.layout import Watch
+from jfsq_simpy.chain.layout import SNAPSHOTS, Watch
 from jfsq_simpy.jobs.bits import compiled, count_ones
 
 U63, ALL = np.uint64(63), np.uint64(2**64 - 1)
 MOST_IN_BYTE = 255
+
+
+@compiled
+def snapshot_servers(queue, n_servers, group_of, edges, at_most, in_bytes, full, numbers, places):  # type: ignore[no-untyped-def]
+    """Count the levels of the servers as they stand."""
+    highest = np.uint8(0)
+    for n in range(n_servers):
+        highest = max(highest, queue[np.uint64(n)])
+    if highest < places:
+        full[highest] += 1  # and so do all levels above
+    for level in range(highest):
+        row, here = np.uint64(level * queue.size), np.uint8(level)
+        for n in range(queue.size):
+            in_bytes[row + np.uint64(n)] += np.uint8(queue[np.uint64(n)] <= here)
+    numbers[SNAPSHOTS] += 1
+    if numbers[SNAPSHOTS] % MOST_IN_BYTE == 0:
+        add_up(group_of, in_bytes, at_most, places)
 
 
 @compiled
@@ -60,6 +77,45 @@ def watch_servers(watch: Watch, leaf, n_leaf, places, n_servers, number) -> None
         present += n_servers - ones_between(leaf, (level + 1) * n_leaf, 0, n_servers)
     for i in range(watch.idle_first.size):
         watch.idle_now[i] = ones_between(leaf, n_leaf, 0, watch.idle_first[i])
+    take(watch, number, n_servers, present, idle)
+
+
+@compiled
+def add_levels(held, at_most):  # type: ignore[no-untyped-def]
+    """Add the state's table to the sums over snapshots."""
+    for row in range(held.size):
+        held[row] += np.int64(at_most[row])
+
+
+@compiled
+def watch_queues(watch: Watch, queue, n_servers, number) -> None:  # type: ignore[no-untyped-def]
+    """Count the observables, from the queue lengths themselves."""
+    idle, present = 0, 0
+    for n in range(n_servers):
+        idle += queue[n] == 0
+        present += np.int64(queue[n])
+    for i in range(watch.idle_first.size):
+        watch.idle_now[i] = 0
+        for n in range(min(watch.idle_first[i], n_servers)):
+            watch.idle_now[i] += queue[n] == 0
+    take(watch, number, n_servers, present, idle)
+
+
+@compiled
+def watch_classes(watch: Watch, at_most, first_server, places, number) -> None:  # type: ignore[no-untyped-def]
+    """Count the observables of the state as it stands: repeats `ClassesAbreast.snapshot`."""
+    n_classes, width = first_server.size - 1, places + 2
+    n_servers = first_server[n_classes]
+    idle, present = 0, 0
+    watch.idle_now[:] = 0
+    for k in range(n_classes):
+        here = np.int64(at_most[k * width + 1])
+        idle += here
+        for i in range(watch.idle_first.size):
+            if first_server[k] < watch.idle_first[i]:
+                watch.idle_now[i] += here
+        for level in range(places):
+            present += first_server[k + 1] - first_server[k] - np.int64(at_most[k * width + 1 + level])
     take(watch, number, n_servers, present, idle)
 
 
