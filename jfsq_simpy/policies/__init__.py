@@ -7,31 +7,14 @@ Out   a Policy
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from jfsq_simpy.errors import ModelError
-from jfsq_simpy.policies.policy import AskAll, AskSample, Policy, Ties, nothing, shortest, shortest_then_fastest
+from jfsq_simpy.policies.policy import AskAll, AskSample, Policy
+from jfsq_simpy.policies.zoo import POLICIES
 
 __all__ = ["POLICIES", "AskAll", "AskSample", "Policy", "as_policy"]
-
-
-def jfsq(ties: Ties = "uniform") -> Policy:
-    """Join the fastest shortest queue: shortest queue, among those the fastest, ties uniform. Section 2."""
-    return Policy("jfsq", shortest_then_fastest, ties=ties)
-
-
-def jsq(ties: Ties = "uniform") -> Policy:
-    """Join the shortest queue, blind to speed, ties uniform."""
-    return Policy("jsq", shortest, ties=ties)
-
-
-def random(ties: Ties = "uniform") -> Policy:
-    """A server uniformly at random, full or not: the product-form baseline."""
-    return Policy("random", nothing, ties=ties, full_last=False, messages="none")
-
-
-POLICIES: dict[str, Callable[..., Policy]] = {"jfsq": jfsq, "jsq": jsq, "random": random}
 
 
 def as_policy(spec: Policy | str | Mapping[str, Any]) -> Policy:
