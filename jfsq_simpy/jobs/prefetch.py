@@ -18,7 +18,7 @@ def prefetch(array: Any, place: Any) -> None:
 
 
 if numba is not None and not numba.config.DISABLE_JIT:
-    from llvmlite import ir
+    from llvmlite import ir  # type: ignore[import-untyped]
     from numba.core import cgutils, types
     from numba.extending import intrinsic
 
@@ -37,4 +37,4 @@ if numba is not None and not numba.config.DISABLE_JIT:
 
         return types.void(array, place), emit
 
-    prefetch = _prefetch
+    prefetch: Any = _prefetch  # type: ignore[no-redef]
