@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from jfsq_simpy.errors import PlanError
 from jfsq_simpy.rates import FloatArray, IntArray, Rates
@@ -64,10 +64,25 @@ class Window:
         return self.warmup + self.length * (np.arange(self.batches + 1) / self.batches)
 
     def snapshot_times(self) -> FloatArray:
-        """The grid of 1/8 time unit inside the window."""
-        n = math.ceil(self.length * SNAPSHOTS_PER_UNIT)
-        times = self.warmup + np.arange(n) / SNAPSHOTS_PER_UNIT
-        return times[times < self.end]
+        """The grid of 1/8 time unit inside the window. O(length) memory."""
+        return self._grid(np.arange(int(self.snapshots_before(self.end))))
+
+    def snapshots_before(self, times: float | FloatArray, inclusive: ArrayLike = False) -> IntArray:
+        """How many snapshots of the window come before each time (or at it, where `inclusive`); the grid is not stored.
+
+        >>> Window(1.0, 0.5).snapshots_before(np.array([0.0, 1.0, 1.25, 9.0]), inclusive=[False, True, False, False])
+        array([0, 1, 2, 4])
+        """
+        inside = np.clip(times, self.warmup, self.end)
+        # a product is rounded, so step from below to the first grid point that does not come before
+        n = np.maximum(np.ceil((inside - self.warmup) * SNAPSHOTS_PER_UNIT).astype(np.int64) - 2, 0)
+        for _ in range(4):
+            point = self._grid(n)
+            n += (point < self.end) & ((point < times) | (np.asarray(inclusive) & (point == times)))
+        return n
+
+    def _grid(self, numbers: IntArray) -> FloatArray:
+        return np.asarray(self.warmup + numbers / SNAPSHOTS_PER_UNIT)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ In    blocks of columns in the order of arrival, complete rows (the last block m
 Out   one Tally a batch of the window
 Rule  queue lengths are rebuilt from the records alone. At one instant departures come first, then
       snapshots, then arrivals; a job of size 0 leaves after it came, before the next arrival
-Cost  O(n log n) a block of n rows, in NumPy; memory O(block + jobs present + snapshots of a block)
+Cost  O(n log n) a block of n rows, in NumPy; memory O(block + jobs present), with observables also its snapshots
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jfsq_simpy.rates import FloatArray, IntArray
+from jfsq_simpy.rates import IntArray
 from jfsq_simpy.system import System
-from jfsq_simpy.tally import N_BINS, Observables, Tally, Window, groups_of, ticks, time_bin
+from jfsq_simpy.tally import N_BINS, NOTHING, Observables, Tally, Window, groups_of, ticks, time_bin
 
 Columns = dict[str, NDArray[Any]]
 
@@ -30,15 +30,13 @@ class JobCounter:
         self.groups = groups_of(system, observe)
         self.group_of = self.groups.of_server()
         self.tallies = [Tally.empty(self.groups, system.places, observe, per_job=True) for _ in range(window.batches)]
-        self.times = window.snapshot_times()
         # snapshots first_of[b] .. first_of[b + 1] - 1 belong to batch b
-        self.first_of = np.searchsorted(self.times, window.edges, side="left")
-        self.first_of[-1] = self.times.size
+        self.first_of = window.snapshots_before(window.edges)
         self.next_snapshot = 0
         self.cells = np.zeros((self.groups.n_groups, system.places + 1), np.int64)  # servers by group and level
         self.cells[:, 0] = self.groups.sizes
         self.queue = np.zeros(self.n_servers, np.int64)  # queue lengths after every event applied so far
-        self.pending = _no_departures()  # departures of rows already seen, later than every event applied
+        self.pending = _events(_no_rows())  # of rows already seen, later than every event applied
 
     def add(self, columns: Columns) -> None:
         """Count the next rows."""
@@ -82,46 +80,29 @@ class JobCounter:
     # ---- snapshots ----
 
     def _replay(self, columns: Columns, until: float) -> None:
-        """Apply every event up to `until` (whose departures, but not necessarily arrivals, are all known)."""
-        joined = columns["server"] >= 0
-        arrival, server, job = columns["arrival"][joined], columns["server"][joined], columns["job"][joined]
-        departure = np.nan_to_num(columns["departure"][joined], nan=np.inf)
-        instant = departure == arrival  # size 0 at an idle server
-        leaving = {
-            "time": np.concatenate([self.pending["time"], departure]),
-            "server": np.concatenate([self.pending["server"], server]),
-            "job": np.concatenate([self.pending["job"], job]),
-            "phase": np.concatenate([self.pending["phase"], np.where(instant, 2, 0)]),
-        }
-        now = (leaving["time"] <= until) & (leaving["time"] < np.inf)
-        self.pending = {k: v[~now] for k, v in leaving.items()}
-        time = np.concatenate([arrival, leaving["time"][now]])
-        where = np.concatenate([server, leaving["server"][now]])
-        who = np.concatenate([job, leaving["job"][now]])
-        # phase: 0 departure, 1 arrival, 2 departure of a job that came at this very instant
-        phase = np.concatenate([np.ones(arrival.size, np.int64), leaving["phase"][now]])
-        change = np.concatenate([np.ones(arrival.size, np.int64), np.full(int(now.sum()), -1)])
-        before = self._levels_before(time, where, who, phase, change)
-        # the first snapshot that sees the change: strictly after an arrival, at or after a departure; what was
-        # present at time 0 did not arrive then, so a snapshot at time 0 sees it
-        seen = np.empty(time.size, np.int64)
-        early = (phase == 0) | (who < 0)
-        seen[early] = np.searchsorted(self.times, time[early], side="left")
-        seen[~early] = np.searchsorted(self.times, time[~early], side="right")
-        last = int(np.searchsorted(self.times, until, side="right"))
-        self._snapshots(last, seen, self.group_of[where], before, change)
+        """Apply every event before `until`, all of which are known, and take the snapshots before it.
 
-    def _levels_before(self, time: FloatArray, where: IntArray, who: IntArray, phase: IntArray, change: IntArray) -> IntArray:
+        What happens at `until` itself waits: rows still to come may share the instant.
+        """
+        events = {name: np.concatenate([self.pending[name], new]) for name, new in _events(columns).items()}
+        now = events["time"] < until
+        self.pending = {name: values[~now] for name, values in events.items()}
+        events = {name: values[now] for name, values in events.items()}
+        before = self._levels_before(events)
+        seen = self.window.snapshots_before(events["time"], inclusive=events["phase"] >= ARRIVAL)
+        self._snapshots(int(self.window.snapshots_before(until)), seen, self.group_of[events["server"]], before, events["change"])
+
+    def _levels_before(self, events: Columns) -> IntArray:
         """Queue length at the server of each event just before it; `queue` moves on to the last one."""
-        # at one instant: departures, then jobs in order, each before its own departure if it needs no service
-        turn = np.where(phase == 0, np.iinfo(np.int64).min, 2 * who + (phase > 1))
-        order = np.lexsort((turn, time, where))
-        at, step = where[order], change[order]
+        phase, server = events["phase"], events["server"]
+        in_turn = np.where(phase >= ARRIVAL, events["job"], 0)
+        order = np.lexsort((phase, in_turn, phase >= ARRIVAL, events["time"], server))
+        at, step = server[order], events["change"][order]
         running = np.cumsum(step)
         first = np.flatnonzero(np.concatenate([[True], at[1:] != at[:-1]])) if at.size else np.empty(0, np.int64)
         base = np.repeat(running[first] - step[first], np.diff(np.append(first, at.size)))
         after = running - base + self.queue[at]
-        before = np.empty_like(after)
+        before: IntArray = np.empty_like(after)
         before[order] = after - step
         last = np.append(first[1:], at.size) - 1 if at.size else first
         self.queue[at[last]] = after[last]
@@ -155,6 +136,8 @@ class JobCounter:
         times_seen = np.clip(end - np.maximum(seen, begin), 0, None)
         tally.levels += self.cells * (end - begin) + self._net(old, new, times_seen)
         tally.snapshots += end - begin
+        if self.observe == NOTHING:
+            return
         tally.count_paths(
             self.observe,
             self.groups,
@@ -187,9 +170,24 @@ def _idle_change(before: IntArray, change: IntArray) -> IntArray:
     return np.where((before == 0) & (change > 0), -1, 0) + np.where((before == 1) & (change < 0), 1, 0)
 
 
-def _no_departures() -> Columns:
-    none = np.empty(0, np.int64)
-    return {"time": np.empty(0), "server": none, "job": none, "phase": none}
+# What may happen at one instant, in this order; arrivals and what leaves at once go job by job.
+PRESENT, DEPARTURE, ARRIVAL, AT_ONCE = range(4)
+
+
+def _events(columns: Columns) -> Columns:
+    """Two events a job that was accepted: it joins, and it leaves (at infinity if it has not)."""
+    joined = columns["server"] >= 0
+    server, job, arrival = columns["server"][joined], columns["job"][joined], columns["arrival"][joined]
+    departure = np.nan_to_num(columns["departure"][joined], nan=np.inf)
+    initial = job < 0  # present at time 0: these did not arrive then, so a snapshot at time 0 sees them
+    at_once = (departure == arrival) & ~initial  # size 0 at an idle server
+    return {
+        "time": np.concatenate([arrival, departure]),
+        "server": np.concatenate([server, server]),
+        "job": np.concatenate([job, job]),
+        "phase": np.concatenate([np.where(initial, PRESENT, ARRIVAL), np.where(at_once, AT_ONCE, DEPARTURE)]),
+        "change": np.repeat(np.array([1, -1]), job.size),
+    }
 
 
 def _no_rows() -> Columns:

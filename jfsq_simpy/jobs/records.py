@@ -82,14 +82,14 @@ class JobRecorder:
 
     def outcome(self) -> Outcome:
         """Hand on what is left, finished or not, and close the count."""
-        present, self.present = self.present, {}
-        for job in present.values():
-            self._complete(job)
+        for job in self.present.values():
+            self.complete.extend(_row(job))
+        self.present = {}  # only now: a hand-on in between would let later rows overtake these
         self._hand_on()
         return Outcome(self.counter.finish(), self.arrivals)
 
     def _complete(self, job: Job) -> None:
-        self.complete.extend((job.id, job.arrival, job.server, job.level, job.start, job.departure, job.size))
+        self.complete.extend(_row(job))
         if len(self.complete) >= self.enough:
             self._hand_on()
 
@@ -106,6 +106,11 @@ class JobRecorder:
         self.counter.add(columns)
         if self.sink is not None:
             self.sink.write(columns)
+
+
+def _row(job: Job) -> tuple[float, ...]:
+    """As in COLUMN_TYPES."""
+    return (job.id, job.arrival, job.server, job.level, job.start, job.departure, job.size)
 
 
 def _order(job_id: FloatArray) -> FloatArray:
