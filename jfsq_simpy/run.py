@@ -8,6 +8,7 @@ Cost  nothing is computed before it is asked for
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -17,6 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from jfsq_simpy import metrics
+from jfsq_simpy.balance import balances, what_is_off
 from jfsq_simpy.draws import Seed
 from jfsq_simpy.errors import PlanError
 from jfsq_simpy.estimate import Estimate, Sample, ccdf_of, estimate, quantile_estimate, shares
@@ -119,6 +121,21 @@ class Run:
 
         return pd.DataFrame([{"metric": name, **vars(e)} for name, e in self.estimates().items()])
 
+    def identities(self) -> pd.DataFrame:
+        """What must balance, and whether it does: columns identity, kind, left, relation, right, z, holds.
+
+        `z` is how far off it is in standard errors (normal scale). Errors: IdentityError where an
+        identity that holds on every path is broken.
+        """
+        import pandas as pd
+
+        columns = ["identity", "kind", "left", "relation", "right", "z", "holds"]
+        rows = [
+            (b.identity.name, b.identity.kind, b.identity.left, b.identity.relation, b.identity.right, b.z, b.holds)
+            for b in balances(self.sample)
+        ]
+        return pd.DataFrame(rows, columns=columns)
+
     # ---- distributions ----
 
     def wait_ccdf(self, times: ArrayLike, method: str = "auto") -> pd.DataFrame:
@@ -202,7 +219,11 @@ class Run:
                 f"{self.system.rates.n_classes:,} speeds are tallied in {self.groups.n_groups:,} groups of adjacent ones; rates "
                 f"inside a group differ by at most {self.groups.spread:.2%}, and so do the times computed from them."
             )
-        return said
+        if math.isfinite(self.system.arrivals.length) and len(self.replications) > 1:
+            said.append(
+                "arrivals are a record: all replications see the same jobs, so intervals say how ties fell, not how days differ."
+            )
+        return said + what_is_off(balances(self.sample))
 
     def __repr__(self) -> str:
         return (

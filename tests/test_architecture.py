@@ -25,6 +25,7 @@ ROOMS = [
     "chain",
     "engines",
     "estimate",
+    "balance",
     "trace_analysis",
     "warmup",
     "run",
