@@ -4,8 +4,10 @@ Zero-waiting load balancing with heterogeneous servers: a model to read (SimPy),
 exact answers, and the theory of Liu & Ying beside them.
 """
 
-from jfsq_simpy import exact, rates, theory
+from jfsq_simpy import exact, rates, theory, trace_analysis
+from jfsq_simpy.jobs.trace import Trace
+from jfsq_simpy.replay import replay
 from jfsq_simpy.simulate import simulate
 from jfsq_simpy.system import System
 
-__all__ = ["System", "exact", "rates", "simulate", "theory"]
+__all__ = ["System", "Trace", "exact", "rates", "replay", "simulate", "theory", "trace_analysis"]

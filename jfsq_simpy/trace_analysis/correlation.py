@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import signal, stats
+from scipy import stats
 
 from jfsq_simpy.errors import PlanError
 from jfsq_simpy.jobs.trace import Trace
@@ -142,9 +142,7 @@ class LaggedSums:
             self.series.append(Series(number))
         y, before = x - self.shift, self.series[-1].tail
         reach = min(self.lags, before.size + y.size - 1)
-        # entry y.size - 1 + k of the full correlation is the sum of y[i] times the value k places before it
-        full = signal.correlate(y, np.concatenate([before, y]), mode="full", method="fft")
-        self.products[: reach + 1] += full[y.size - 1 : y.size + reach]
+        self.products[: reach + 1] += products(y, before, reach)
         self.n += y.size
         self.series[-1].append(y, self.lags)
 
@@ -160,6 +158,18 @@ class LaggedSums:
             centred[k] += mean * (mean * (s.n - k) - later - earlier)
         with np.errstate(invalid="ignore", divide="ignore"):
             return centred / centred[0] if centred[0] > 0 else np.full(centred.size, np.nan)
+
+
+def products(y: FloatArray, before: FloatArray, reach: int) -> FloatArray:
+    """Sum over i of y[i] times the value k places before it, k = 0 .. reach, where `before` stands before y.
+
+    >>> products(np.array([1.0, 2.0]), np.array([3.0]), 2).round(12).tolist()
+    [5.0, 5.0, 6.0]
+    """
+    joined = np.concatenate([before, y])
+    n = 1 << (joined.size + y.size).bit_length()  # long enough that nothing wraps around onto itself
+    circular = np.fft.irfft(np.conj(np.fft.rfft(y, n)) * np.fft.rfft(joined, n), n)
+    return np.asarray(circular[before.size - np.arange(reach + 1)])
 
 
 class Series:
