@@ -12,15 +12,16 @@ from __future__ import annotations
 
 import numpy as np
 
+from jfsq_simpy.chain.compiling import kernel
 from jfsq_simpy.chain.decode_classes import decode_classes
 from jfsq_simpy.chain.layout import ARRIVALS, BLOCK, BLOCKED, SNAPSHOTS, ClassCodes, ClassCount, ClassCounts, Stream, Watch
 from jfsq_simpy.chain.snapshots import watch_classes
-from jfsq_simpy.jobs.bits import compiled, first_one
+from jfsq_simpy.jobs.bits import first_one
 
 U0, U1 = np.uint64(0), np.uint64(1)
 
 
-@compiled
+@kernel
 def advance(
     stream: Stream,
     codes: ClassCodes,
@@ -35,13 +36,10 @@ def advance(
 ) -> None:
     """Events first .. first + n - 1, with a snapshot before event `snapshot` and every `stride` after it."""
     n_classes, which, place = counts.n_classes, codes.which, codes.place
+    leaving, from_place, before = codes.leaving, codes.from_place, codes.before
     at_most, bit_of, row_of = counts.at_most, counts.bit_of, counts.row_of
     joins, held, numbers = count.joins, count.held, count.numbers
-    leaving, before = np.empty(BLOCK + 2, np.int32), np.empty(BLOCK + 1, np.int32)
-    from_place = np.empty(BLOCK + 2, np.uint64)
-    nobody = BLOCK + 1
-    leaving[nobody], from_place[nobody] = n_classes + 1, U0
-    arrival, width = np.int32(n_classes), np.uint64(places + 2)
+    nobody, arrival, width = BLOCK + 1, np.int32(n_classes), np.uint64(places + 2)
     free = U0  # bit l * n_classes + k: class k has a server with at most l jobs
     for row in range(n_classes * (places + 2)):
         free |= bit_of[row] if at_most[row] > U0 else U0

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from jfsq_simpy.chain.compiling import kernel
 from jfsq_simpy.chain.decode import U1, mix64, times_high
 from jfsq_simpy.chain.decode_classes import decode_classes
 from jfsq_simpy.chain.layout import (
@@ -26,12 +27,11 @@ from jfsq_simpy.chain.layout import (
     Watch,
 )
 from jfsq_simpy.chain.snapshots import add_levels, watch_classes
-from jfsq_simpy.jobs.bits import compiled
 
 U0, U4, U16 = np.uint64(0), np.uint64(4), np.uint64(16)
 
 
-@compiled
+@kernel
 def advance(
     stream: Stream,
     choices: Stream,

@@ -10,15 +10,15 @@ from __future__ import annotations
 
 import numpy as np
 
+from jfsq_simpy.chain.compiling import part
 from jfsq_simpy.chain.layout import Codes, Stream
-from jfsq_simpy.jobs.bits import compiled
 
 U0, U1, U27, U30, U31, U32, U63, U64 = (np.uint64(k) for k in (0, 1, 27, 30, 31, 32, 63, 64))
 MIX_1, MIX_2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 LOW = np.uint64(0xFFFFFFFF)
 
 
-@compiled
+@part
 def mix64(z: np.uint64) -> np.uint64:
     """SplitMix64's finaliser: repeats `draws.mix64`."""
     z = (z ^ (z >> U30)) * MIX_1
@@ -26,7 +26,7 @@ def mix64(z: np.uint64) -> np.uint64:
     return z ^ (z >> U31)
 
 
-@compiled
+@part
 def times_high(word: np.uint64, count: np.uint64) -> np.uint64:
     """floor(word * count / 2^64): repeats `tables.times_high`."""
     high, low, n_high, n_low = word >> U32, word & LOW, count >> U32, count & LOW
@@ -35,11 +35,11 @@ def times_high(word: np.uint64, count: np.uint64) -> np.uint64:
     return high * n_high + (middle >> U32) + (carry >> U32)
 
 
-@compiled
+@part
 def decode(stream: Stream, codes: Codes, first: int, n: int) -> None:
     """The codes of events first .. first + n - 1: repeats `ServerEvents.decode`."""
     start, gamma = stream
-    words, n_servers, table_bits, column, first_of, cell_bits, surely, limit_at, limit, one, two, code = codes
+    words, n_servers, table_bits, column, first_of, cell_bits, surely, limit_at, limit, one, two, code, _, _ = codes
     bits = np.uint64(table_bits)
     shift, low = U64 - bits, (U1 << bits) - U1
     step = np.uint64(words) * gamma
@@ -68,7 +68,7 @@ def decode(stream: Stream, codes: Codes, first: int, n: int) -> None:
         code[i] = server
 
 
-@compiled
+@part
 def recode(code, at, stop, arrival, leaving, before):  # type: ignore[no-untyped-def]
     """Codes at .. stop - 1 as runs: `leaving` gets every code but arrivals, in order, and before[j] how many
     of them precede arrival j; the last entry of `before` is how many there are. Returns the number of arrivals.

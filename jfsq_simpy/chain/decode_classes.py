@@ -10,16 +10,16 @@ from __future__ import annotations
 
 import numpy as np
 
+from jfsq_simpy.chain.compiling import part
 from jfsq_simpy.chain.decode import LOW, U1, U32, U64, mix64
 from jfsq_simpy.chain.layout import ClassCodes, Stream
-from jfsq_simpy.jobs.bits import compiled
 
 
-@compiled
+@part
 def decode_classes(stream: Stream, codes: ClassCodes, first: int, n: int) -> None:
     """The classes and places of events first .. first + n - 1."""
     start, gamma = stream
-    table_bits, column, count, one, two, which, place = codes
+    table_bits, column, count, one, two, which, place, _, _, _ = codes
     bits = np.uint64(table_bits)
     shift, low = U64 - bits, (U1 << bits) - U1
     step = gamma + gamma

@@ -13,32 +13,39 @@ from __future__ import annotations
 
 import numpy as np
 
+from jfsq_simpy.chain.compiling import kernel
 from jfsq_simpy.chain.decode import decode
 from jfsq_simpy.chain.layout import ARRIVALS, BLOCK, BLOCKED, SNAPSHOTS, Codes, Count, Sets, Stream, Watch
 from jfsq_simpy.chain.snapshots import MOST_IN_BYTE, add_by_group, add_up, watch_servers
-from jfsq_simpy.jobs.bits import compiled, count_ones, first_one
+from jfsq_simpy.jobs.bits import count_ones, first_one
 
 U0, U1, U6, U63 = np.uint64(0), np.uint64(1), np.uint64(6), np.uint64(63)
 
 
-@compiled
+@kernel
 def advance(
-    stream: Stream, codes: Codes, sets: Sets, count: Count, watch: Watch, places: int, first: int, n: int, snapshot: int, stride: int
+    stream: Stream,
+    codes: Codes,
+    sets: Sets,
+    count: Count,
+    watch: Watch,
+    places: int,
+    first: int,
+    n: int,
+    snapshot: int,
+    stride: int,
 ) -> None:
     """Events first .. first + n - 1, with a snapshot before event `snapshot` and every `stride` after it.
 
     One function on purpose, with unsigned indices throughout: helpers that take arrays, and the test
     for negative indices, would cost more than the work itself.
     """
-    n_servers, code = codes.n_servers, codes.code
+    n_servers, code, leaving, before = codes.n_servers, codes.code, codes.leaving, codes.before
     queue, leaf, middle, layer, top, layers = sets.queue, sets.leaf, sets.middle, sets.layer, sets.top, sets.layers
     group_of, joins, edges, at_most, in_bytes = count.group_of, count.joins, count.edges, count.at_most, count.in_bytes
     full, numbers = count.full, count.numbers
     n_queue, by_bytes = np.uint64(queue.size), in_bytes.size > 0
-    leaving, before = np.empty(BLOCK + 2, np.int32), np.empty(BLOCK + 1, np.int32)
-    nobody = BLOCK + 1
-    leaving[nobody] = n_servers + 1
-    arrival = np.int32(n_servers)
+    nobody, arrival = BLOCK + 1, np.int32(n_servers)
     b, n_leaf, n_middle, depth = np.uint64(places), np.uint64(sets.n_leaf), np.uint64(sets.n_middle), np.uint64(len(layers))
     idle_top = top[U1]  # the one word every event touches stays in a register
     arrivals, blocked = 0, 0
@@ -51,19 +58,19 @@ def advance(
             if event + at == snapshot:
                 snapshot += stride
                 numbers[SNAPSHOTS] += 1
-                for l in range(places):
+                for at_level in range(places):
                     on = 0
                     for w in range(sets.n_leaf):
-                        on += count_ones(leaf[np.uint64(l + 1) * n_leaf + np.uint64(w)])
+                        on += count_ones(leaf[np.uint64(at_level + 1) * n_leaf + np.uint64(w)])
                     if on == n_servers:
-                        full[l] += 1  # and so do all levels above
+                        full[at_level] += 1  # and so do all levels above
                         break
                     if by_bytes:
-                        row, held_at_most = np.uint64(l) * n_queue, np.uint8(l)
+                        row, most = np.uint64(at_level) * n_queue, np.uint8(at_level)
                         for m in range(queue.size):
-                            in_bytes[row + np.uint64(m)] += np.uint8(queue[np.uint64(m)] <= held_at_most)
+                            in_bytes[row + np.uint64(m)] += np.uint8(queue[np.uint64(m)] <= most)
                     else:
-                        add_by_group(leaf, (l + 1) * sets.n_leaf, edges, at_most, l, places)
+                        add_by_group(leaf, (at_level + 1) * sets.n_leaf, edges, at_most, at_level, places)
                 if numbers[SNAPSHOTS] % MOST_IN_BYTE == 0 and by_bytes:
                     add_up(group_of, in_bytes, at_most, places)
                 if watch.wanted:

@@ -13,14 +13,14 @@ import time
 import numpy as np
 
 from jfsq_simpy.chain import layout
-from jfsq_simpy.chain.paths import Path, path_of
+from jfsq_simpy.chain.paths import First, Path, kind_of, path_of
 from jfsq_simpy.chain.plan import Plan, first_holding, grid_of, plan_of, supports
 from jfsq_simpy.draws import Seed
 from jfsq_simpy.errors import PlanError
 from jfsq_simpy.jobs.bits import numba
 from jfsq_simpy.policies import AskSample, Policy
 from jfsq_simpy.policies.policy import shortest
-from jfsq_simpy.rates import IntArray, homogeneous
+from jfsq_simpy.rates import IntArray, two_speed
 from jfsq_simpy.system import System
 from jfsq_simpy.tally import NOTHING, Groups, Observables, Outcome, Tally, Window, groups_of
 
@@ -78,14 +78,24 @@ def path(system: System, seed: Seed, replication: int, n_events: int, *, start: 
     return np.array(states)
 
 
-def compile_kernels() -> float:
-    """Compile every kernel, or load it from disk; the seconds it took."""
+def compile_kernels(system: System | None = None) -> float:
+    """Compile the kernel a System needs, or without one every kernel; the seconds it took.
+
+    Compiled code is kept on disk: after the first time it is loaded in a fraction of a second.
+    """
     _need_numba()
     before = time.perf_counter()
+    wanted = None if system is None else _kernel_of(system, plan_of(system))
     for n_servers, form, policy in _ONE_OF_EACH:
-        system = System(homogeneous(n_servers), load=0.5, places=1, policy=policy)
-        run(system, Seed.of(0), 0, Window(0.0, 10.0 / n_servers), form=form)
+        small = System(two_speed(n_servers, ratio=2), load=0.5, places=1, policy=policy)
+        if wanted in (None, _kernel_of(small, plan_of(small, form))):
+            run(small, Seed.of(0), 0, Window(0.0, 10.0 / n_servers), form=form)
     return time.perf_counter() - before
+
+
+def _kernel_of(system: System, plan: Plan) -> tuple[object, int]:
+    kind = kind_of(system, plan)
+    return kind, layout.n_layers(system.n_servers) if kind is First else 0
 
 
 _PAIR = Policy("pair", shortest, AskSample(2))
@@ -95,6 +105,7 @@ _ONE_OF_EACH: tuple[tuple[int, str, str | Policy], ...] = (
     (5_000, "servers", "jfsq"),
     (300_000, "servers", "jfsq"),
     (2, "classes", "jfsq"),
+    (2, "servers", "jsq"),
     (2, "classes", _HALF_BLIND),
     (2, "servers", _PAIR),
     (2, "classes", _PAIR),

@@ -58,6 +58,8 @@ class Codes(NamedTuple):
     one: Words  # (BLOCK,) first words
     two: Words  # (BLOCK,) second words
     code: NDArray[np.int32]  # (BLOCK,)
+    leaving: NDArray[np.int32]  # (BLOCK + 2,) the codes that are not arrivals; the last is an idle server
+    before: NDArray[np.int32]  # (BLOCK + 1,) how many of them precede each arrival
 
 
 class ClassCodes(NamedTuple):
@@ -70,6 +72,9 @@ class ClassCodes(NamedTuple):
     two: Words  # (BLOCK,) second words
     which: NDArray[np.int32]  # (BLOCK,) speed class; n_classes is an arrival
     place: Words  # (BLOCK,) place among the class's servers
+    leaving: NDArray[np.int32]  # (BLOCK + 2,) the classes that are not arrivals; the last one is always idle
+    from_place: Words  # (BLOCK + 2,) and their places
+    before: NDArray[np.int32]  # (BLOCK + 1,) how many of them precede each arrival
 
 
 class Sets(NamedTuple):
@@ -207,10 +212,18 @@ def codes(events: ServerEvents) -> Codes:
         events.surely,
         events.limit_at,
         events.limit,
-        np.zeros(BLOCK, dtype=np.uint64),
-        np.zeros(BLOCK, dtype=np.uint64),
-        np.zeros(BLOCK, dtype=np.int32),
+        *_block(),
+        _leaving(events.n_servers + 1),
+        np.zeros(BLOCK + 1, dtype=np.int32),
     )
+
+
+def _block() -> tuple[Words, Words, NDArray[np.int32]]:
+    return np.zeros(BLOCK, dtype=np.uint64), np.zeros(BLOCK, dtype=np.uint64), np.zeros(BLOCK, dtype=np.int32)
+
+
+def _leaving(nobody: int) -> NDArray[np.int32]:
+    return np.append(np.zeros(BLOCK + 1, dtype=np.int32), np.int32(nobody))
 
 
 def class_codes(events: ClassEvents) -> ClassCodes:
@@ -219,10 +232,11 @@ def class_codes(events: ClassEvents) -> ClassCodes:
         events.alias.bits,
         events.alias.column,
         np.append(events.counts, 1).astype(np.uint64),
+        *_block(),
         np.zeros(BLOCK, dtype=np.uint64),
-        np.zeros(BLOCK, dtype=np.uint64),
-        np.zeros(BLOCK, dtype=np.int32),
-        np.zeros(BLOCK, dtype=np.uint64),
+        _leaving(events.n_classes + 1),
+        np.zeros(BLOCK + 2, dtype=np.uint64),
+        np.zeros(BLOCK + 1, dtype=np.int32),
     )
 
 
@@ -276,6 +290,23 @@ def class_count(n_joins: int, n_held: int) -> ClassCount:
     return ClassCount(np.zeros(n_joins, dtype=np.int64), np.zeros(n_held, dtype=np.int64), np.zeros(3, dtype=np.int64))
 
 
+def n_layers(n_servers: int) -> int:
+    """Layers between the leaves and the top: 0, 1 or 3, because a kernel is compiled for each number.
+
+    >>> [n_layers(n) for n in (4_000, 200_000, 10**6, 10**9)]
+    [0, 1, 3, 3]
+    """
+    return len(_row_sizes(n_servers)) - 1
+
+
+def _row_sizes(n_servers: int) -> list[int]:
+    """Words of a row: of leaves, then of each layer of middles."""
+    sizes = [-(-(n_servers + 2) // 64)]
+    while sizes[-1] > 64 or len(sizes) == 3:
+        sizes.append(-(-sizes[-1] // 64))
+    return sizes
+
+
 def queues(n_servers: int, holding: int) -> NDArray[np.uint8]:
     """Queue lengths, padded; what lies behind the last server exceeds every level."""
     queue = np.zeros(-(-(n_servers + 2) // LANES) * LANES, dtype=np.uint8)
@@ -287,9 +318,7 @@ def queues(n_servers: int, holding: int) -> NDArray[np.uint8]:
 def sets(n_servers: int, places: int, holding: int) -> Sets:
     """The sets with one job at each of the `holding` fastest servers. O(places N / 64)."""
     queue = queues(n_servers, holding)
-    sizes = [-(-(n_servers + 2) // 64)]
-    while sizes[-1] > 64 or len(sizes) == 3:  # a kernel is compiled for 0, 1 and 3 layers
-        sizes.append(-(-sizes[-1] // 64))
+    sizes = _row_sizes(n_servers)
     rows = [_row(n_servers, min(holding, n_servers) if level == 0 else 0, sizes) for level in range(places)]
     leaf, middle = ([np.zeros_like(rows[0][i]), *(row[i] for row in rows)] for i in (0, 1))
     layer = np.cumsum([0, *sizes[1:]]).astype(np.uint64)

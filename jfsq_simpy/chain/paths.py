@@ -34,7 +34,7 @@ class Path(ABC):
     words: int
     count: layout.Count | layout.ClassCount
 
-    def __init__(self, system: System, groups: Groups, seed: Seed, replication: int) -> None:
+    def __init__(self, system: System, groups: Groups, seed: Seed, replication: int, holding: int) -> None:
         self.system, self.groups, self.arrivals = system, groups, 0
         self.stream, self.choices = (Stream.of(word_stream(seed, replication, p)) for p in (Purpose.EVENTS, Purpose.CHOICES))
 
@@ -72,8 +72,8 @@ class Servers(Path):
     queue: np.ndarray[tuple[int], np.dtype[np.uint8]]
     count: layout.Count
 
-    def __init__(self, system: System, groups: Groups, seed: Seed, replication: int) -> None:
-        super().__init__(system, groups, seed, replication)
+    def __init__(self, system: System, groups: Groups, seed: Seed, replication: int, holding: int) -> None:
+        super().__init__(system, groups, seed, replication, holding)
         events = server_events(system)
         self.words, self.rate, self.codes = events.words, events.rate, layout.codes(events)
 
@@ -95,22 +95,20 @@ class First(Servers):
     """JFSQ."""
 
     def __init__(self, system: System, groups: Groups, seed: Seed, replication: int, holding: int) -> None:
-        super().__init__(system, groups, seed, replication)
+        super().__init__(system, groups, seed, replication, holding)
         self.sets = layout.sets(system.n_servers, system.places, holding)
         self.queue = self.sets.queue
         self.count = layout.count(groups, system.places, self.queue.size)
 
     def _kernel(self, watch: layout.Watch, first_event: int, n: int, snapshot: int, stride: int) -> None:
-        first.advance(
-            self.stream, self.codes, self.sets, self.count, watch, self.system.places, first_event, n, snapshot, stride
-        )
+        first.advance(self.stream, self.codes, self.sets, self.count, watch, self.system.places, first_event, n, snapshot, stride)
 
 
 class Uniform(Servers):
     """JSQ."""
 
     def __init__(self, system: System, groups: Groups, seed: Seed, replication: int, holding: int) -> None:
-        super().__init__(system, groups, seed, replication)
+        super().__init__(system, groups, seed, replication, holding)
         self.sums = layout.sums(system.n_servers, system.places, holding)
         self.queue = self.sums.queue
         self.count = layout.count(groups, system.places, self.queue.size, ANY)
@@ -126,7 +124,7 @@ class SampleServers(Servers):
     """The best of d servers drawn."""
 
     def __init__(self, system: System, groups: Groups, seed: Seed, replication: int, holding: int) -> None:
-        super().__init__(system, groups, seed, replication)
+        super().__init__(system, groups, seed, replication, holding)
         self.queue = layout.queues(system.n_servers, holding)
         self.draw = layout.draw(system, "servers")
         self.count = layout.count(groups, system.places, self.queue.size, ANY)
@@ -142,7 +140,7 @@ class Classes(Path):
     count: layout.ClassCount
 
     def __init__(self, system: System, groups: Groups, seed: Seed, replication: int, holding: int) -> None:
-        super().__init__(system, groups, seed, replication)
+        super().__init__(system, groups, seed, replication, holding)
         events = class_events(system)
         self.words, self.rate, self.codes = events.words, events.rate, layout.class_codes(events)
         self.counts = layout.class_counts(system, holding)
@@ -206,13 +204,17 @@ class SampleClasses(Classes):
     _joins = RankClasses._joins
 
 
+def kind_of(system: System, plan: Plan) -> type[Path]:
+    """The kernel a plan runs on."""
+    if not plan.counts:
+        kinds: dict[str, type[Path]] = {"first": First, "uniform": Uniform, "sample": SampleServers}
+        return kinds[plan.rule]
+    if plan.rule == "sample":
+        return SampleClasses
+    few = system.rates.n_classes * system.places <= MOST_BITS
+    return FirstClasses if system.policy.level_then_speed and few else RankClasses
+
+
 def path_of(system: System, plan: Plan, groups: Groups, seed: Seed, replication: int, holding: int) -> Path:
     """The replication at time 0, with one job at each of the `holding` fastest servers."""
-    if not plan.counts:
-        kind: type[Path] = {"first": First, "uniform": Uniform, "sample": SampleServers}[plan.rule]
-    elif plan.rule == "sample":
-        kind = SampleClasses
-    else:
-        few = system.rates.n_classes * system.places <= MOST_BITS
-        kind = FirstClasses if system.policy.level_then_speed and few else RankClasses
-    return kind(system, groups, seed, replication, holding)  # type: ignore[call-arg]
+    return kind_of(system, plan)(system, groups, seed, replication, holding)

@@ -22,7 +22,7 @@ from jfsq_simpy.tally import SNAPSHOTS_PER_UNIT, Window
 
 FORMS = ("servers", "classes")
 STARTS = ("empty", "busy")
-MOST_SERVERS = 2**31 - 64  # server numbers are 32-bit
+MOST_SERVERS = 2**30 - 64  # five layers of 64 children; and server numbers are 32-bit
 MOST_IN_CLASS = 2**32 - 1  # a place in a class is read from a word by 32-bit products
 FEW_CELLS = 64  # speed classes x (places + 1): up to here counting by class is quick
 MANY_SERVERS = 2**17  # from here on the state per server leaves the fast cache

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from jfsq_simpy.chain.compiling import kernel, part
 from jfsq_simpy.chain.decode import U1, decode, mix64, times_high
 from jfsq_simpy.chain.decode_classes import decode_classes
 from jfsq_simpy.chain.layout import (
@@ -28,12 +29,11 @@ from jfsq_simpy.chain.layout import (
     Watch,
 )
 from jfsq_simpy.chain.snapshots import add_levels, snapshot_servers, watch_classes, watch_queues
-from jfsq_simpy.jobs.bits import compiled
 
 BY_INDEX, UNIFORM, BY_RATE = range(3)
 
 
-@compiled
+@part
 def pick(draw: Draw, choices: Stream, event: int, n_servers: int) -> None:
     """Fill `draw.asked`, ascending, from the event's choice words: repeats `choices.picked`."""
     asked, d = draw.asked, draw.asked.size
@@ -55,7 +55,7 @@ def pick(draw: Draw, choices: Stream, event: int, n_servers: int) -> None:
         asked[j] = new
 
 
-@compiled
+@part
 def best(draw: Draw, choices: Stream, event: int) -> int:
     """Which of the asked wins, from their classes and levels: repeats `_Sampler._best`."""
     d = draw.asked.size
@@ -79,7 +79,7 @@ def best(draw: Draw, choices: Stream, event: int) -> int:
     return i
 
 
-@compiled
+@kernel
 def advance_servers(
     stream: Stream,
     choices: Stream,
@@ -97,6 +97,7 @@ def advance_servers(
     """Form "servers": events first .. first + n - 1, a snapshot before event `snapshot` and every `stride` after it."""
     n_servers, code = codes.n_servers, codes.code
     group_of, joins, numbers = count.group_of, count.joins, count.numbers
+    at_most, in_bytes, full = count.at_most, count.in_bytes, count.full
     class_of, asked = draw.class_of, draw.asked
     event, end = first, first + n
     while event < end:
@@ -105,7 +106,7 @@ def advance_servers(
         for e in range(size):
             if event + e == snapshot:
                 snapshot += stride
-                snapshot_servers(queue, n_servers, group_of, count.edges, count.at_most, count.in_bytes, count.full, numbers, places)
+                snapshot_servers(queue, n_servers, group_of, at_most, in_bytes, full, numbers, places)
                 if watch.wanted:
                     watch_queues(watch, queue, n_servers, numbers[SNAPSHOTS] - 1)
             server = np.int64(code[e])
@@ -128,7 +129,7 @@ def advance_servers(
         event += size
 
 
-@compiled
+@kernel
 def advance_classes(
     stream: Stream,
     choices: Stream,

@@ -11,15 +11,16 @@ from __future__ import annotations
 
 import numpy as np
 
+from jfsq_simpy.chain.compiling import kernel, part
 from jfsq_simpy.chain.layout import SNAPSHOTS, Watch
-from jfsq_simpy.jobs.bits import compiled, count_ones
+from jfsq_simpy.jobs.bits import count_ones
 
 U63, ALL = np.uint64(63), np.uint64(2**64 - 1)
 MOST_IN_BYTE = 255
 
 
-@compiled
-def snapshot_servers(queue, n_servers, group_of, edges, at_most, in_bytes, full, numbers, places):  # type: ignore[no-untyped-def]
+@part
+def snapshot_servers(queue, n_servers, group_of, at_most, in_bytes, full, numbers, places):  # type: ignore[no-untyped-def]
     """Count the levels of the servers as they stand."""
     highest = np.uint8(0)
     for n in range(n_servers):
@@ -35,14 +36,14 @@ def snapshot_servers(queue, n_servers, group_of, edges, at_most, in_bytes, full,
         add_up(group_of, in_bytes, at_most, places)
 
 
-@compiled
+@part
 def add_by_group(leaf, row, edges, at_most, level, places):  # type: ignore[no-untyped-def]
     """Count the servers on in a row of the sets, group by group."""
     for g in range(edges.size - 1):
         at_most[g * places + level] += ones_between(leaf, row, edges[g], edges[g + 1])
 
 
-@compiled
+@part
 def ones_between(leaf, row, first, end):  # type: ignore[no-untyped-def]
     """How many of bits first .. end - 1 of a row are on."""
     if first >= end:
@@ -57,7 +58,7 @@ def ones_between(leaf, row, first, end):  # type: ignore[no-untyped-def]
     return on
 
 
-@compiled
+@kernel
 def add_up(group_of, in_bytes, at_most, places):  # type: ignore[no-untyped-def]
     """Empty the bytes, a row of them for each level, into the groups' counts."""
     padded = in_bytes.size // places
@@ -68,7 +69,7 @@ def add_up(group_of, in_bytes, at_most, places):  # type: ignore[no-untyped-def]
             in_bytes[here] = 0
 
 
-@compiled
+@part
 def watch_servers(watch: Watch, leaf, n_leaf, places, n_servers, number) -> None:  # type: ignore[no-untyped-def]
     """Count the observables of the state as it stands: repeats `ServersAbreast.snapshot`."""
     idle = ones_between(leaf, n_leaf, 0, n_servers)
@@ -80,14 +81,14 @@ def watch_servers(watch: Watch, leaf, n_leaf, places, n_servers, number) -> None
     take(watch, number, n_servers, present, idle)
 
 
-@compiled
+@part
 def add_levels(held, at_most):  # type: ignore[no-untyped-def]
     """Add the state's table to the sums over snapshots."""
     for row in range(held.size):
         held[row] += np.int64(at_most[row])
 
 
-@compiled
+@part
 def watch_queues(watch: Watch, queue, n_servers, number) -> None:  # type: ignore[no-untyped-def]
     """Count the observables, from the queue lengths themselves."""
     idle, present = 0, 0
@@ -101,7 +102,7 @@ def watch_queues(watch: Watch, queue, n_servers, number) -> None:  # type: ignor
     take(watch, number, n_servers, present, idle)
 
 
-@compiled
+@part
 def watch_classes(watch: Watch, at_most, first_server, places, number) -> None:  # type: ignore[no-untyped-def]
     """Count the observables of the state as it stands: repeats `ClassesAbreast.snapshot`."""
     n_classes, width = first_server.size - 1, places + 2
@@ -119,7 +120,7 @@ def watch_classes(watch: Watch, at_most, first_server, places, number) -> None: 
     take(watch, number, n_servers, present, idle)
 
 
-@compiled
+@part
 def take(watch: Watch, number: int, n_servers: int, present: int, idle: int) -> None:
     """Count the observables: repeats `Observed.take`."""
     busy = n_servers - idle
@@ -143,7 +144,7 @@ def take(watch: Watch, number: int, n_servers: int, present: int, idle: int) -> 
         watch.path[number] = present
 
 
-@compiled
+@part
 def place_in(edges, value):  # type: ignore[no-untyped-def]
     """The cell [edge_i, edge_i+1) a value lies in; -1 below the first edge."""
     i = -1

@@ -12,15 +12,16 @@ from __future__ import annotations
 
 import numpy as np
 
+from jfsq_simpy.chain.compiling import kernel, part
 from jfsq_simpy.chain.decode import decode, mix64, recode, times_high
-from jfsq_simpy.chain.layout import ARRIVALS, BLOCKED, Codes, Count, Sums, Stream, Watch
+from jfsq_simpy.chain.layout import ARRIVALS, BLOCK, BLOCKED, SNAPSHOTS, Codes, Count, Stream, Sums, Watch
 from jfsq_simpy.chain.snapshots import snapshot_servers, watch_servers
-from jfsq_simpy.jobs.bits import compiled, count_ones
+from jfsq_simpy.jobs.bits import count_ones
 
 U0, U1, U4, U6, U16, U63, ALL = (np.uint64(k) for k in (0, 1, 4, 6, 16, 63, 2**64 - 1))
 
 
-@compiled
+@part
 def nth_one(word: np.uint64, n: np.uint64) -> np.uint64:
     """The position of bit number `n` (from 0) among those that are on, by halving.
 
@@ -38,7 +39,7 @@ def nth_one(word: np.uint64, n: np.uint64) -> np.uint64:
     return at
 
 
-@compiled
+@kernel
 def advance(
     stream: Stream,
     choices: Stream,
@@ -53,26 +54,24 @@ def advance(
     stride: int,
 ) -> None:
     """Events first .. first + n - 1, with a snapshot before event `snapshot` and every `stride` after it."""
-    n_servers, code, block = codes.n_servers, codes.code, codes.code.size
+    n_servers, code, leaving, before = codes.n_servers, codes.code, codes.leaving, codes.before
     queue, leaf, node, layer, on = sums.queue, sums.leaf, sums.node, sums.layer, sums.on
     group_of, joins, numbers = count.group_of, count.joins, count.numbers
-    leaving, before = np.empty(block + 2, np.int32), np.empty(block + 1, np.int32)
-    nobody = block + 1
-    leaving[nobody] = n_servers + 1
-    arrival = np.int32(n_servers)
+    at_most, in_bytes, full = count.at_most, count.in_bytes, count.full
+    nobody, arrival = BLOCK + 1, np.int32(n_servers)
     b, n_leaf, n_node, n_layers = np.uint64(places), np.uint64(sums.n_leaf), np.uint64(sums.n_node), np.uint64(layer.size)
     arrivals, blocked = 0, 0
     event, end = first, first + n
     while event < end:
-        size = min(block, end - event)
+        size = min(BLOCK, end - event)
         decode(stream, codes, event, size)
         at = 0
         while at < size:
             if event + at == snapshot:
                 snapshot += stride
-                snapshot_servers(queue, n_servers, group_of, count.edges, count.at_most, count.in_bytes, count.full, numbers, places)
+                snapshot_servers(queue, n_servers, group_of, at_most, in_bytes, full, numbers, places)
                 if watch.wanted:
-                    watch_servers(watch, leaf, sums.n_leaf, places, n_servers, numbers[1] - 1)
+                    watch_servers(watch, leaf, sums.n_leaf, places, n_servers, numbers[SNAPSHOTS] - 1)
             stop = min(size, snapshot - event)
             n_arriving = recode(code, at, stop, arrival, leaving, before)
             arrivals += n_arriving
