@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -235,6 +236,37 @@ def test_a_full_disk_costs_the_new_trace_and_no_other(tmp_path):
     assert "refused: trace.parquet: cannot be written (File too large)" in done.stdout
     assert done.stderr == ""
     assert sorted(p.name for p in tmp_path.iterdir()) == ["script.py", "trace.parquet"]
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 3 MB, where one may be mounted."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(disk)]
+    if not shutil.which("mount") or subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("mounting a small disk needs the administrator's rights")
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_a_disk_that_really_fills_up(tmp_path, small_disk):
+    command, how = script(
+        tmp_path,
+        """
+        write("disk/trace.parquet", 0)
+        before = Path("disk/trace.parquet").read_bytes()
+        try:
+            write("disk/trace.parquet", 100)
+        except DataError as error:
+            print("refused:", error)
+        assert Path("disk/trace.parquet").read_bytes() == before
+        """,
+    )
+    done = subprocess.run(command, timeout=120, check=False, **how)
+    assert done.returncode == 0, done.stderr
+    assert "refused: disk/trace.parquet: cannot be written (No space left on device)" in done.stdout
+    assert [p.name for p in small_disk.iterdir()] == ["trace.parquet"]
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full here")
