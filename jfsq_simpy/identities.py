@@ -9,6 +9,7 @@ Cost  O(groups x places)
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -37,8 +38,10 @@ class Identity:
 
     @property
     def excess(self) -> float:
-        """By how much the relation is missed: left - right, for "<=" only when positive; 0 when it holds."""
+        """By how much the relation is missed: left - right, for "<=" only when positive; 0 when it holds, nan without counts."""
         gap = self.left - self.right
+        if math.isnan(gap):
+            return gap
         allowed = self.slack * max(abs(self.left), abs(self.right))
         if self.relation == "<=":
             return gap if gap > allowed else 0.0
@@ -151,4 +154,6 @@ def waiting_sandwich(a: Averages) -> list[Identity]:
 
 
 def _n2(a: Averages, capacity: float) -> float:
+    if math.isnan(capacity):  # nothing was counted
+        return math.nan
     return a.system.rates.critical_index(max(capacity, 0.0)).fractional

@@ -20,7 +20,7 @@ from jfsq_simpy.system import System
 from jfsq_simpy.theory import conditions, smallest
 from jfsq_simpy.theory.evidence import Evidence, evidence_of
 from jfsq_simpy.theory.families import like
-from jfsq_simpy.theory.geometry import Parameters
+from jfsq_simpy.theory.geometry import Parameters, why_silent
 from jfsq_simpy.theory.lemmas import unreachable
 from jfsq_simpy.theory.record import Statement
 from jfsq_simpy.theory.reference import curves
@@ -95,10 +95,8 @@ def _meaningful_from(build: Builder, p: Parameters, system: System) -> str:
 
 
 def _parameters(system: System) -> tuple[Parameters | None, list[str]]:
-    if system.alpha is None:
-        return None, [f"load = {system.load:.6g} has no alpha: the paper's statements do not speak about this system."]
-    if system.places < 2:
-        return None, ["places = 1 leaves nothing to wait in: the paper's statements do not speak about this system."]
+    if silent := why_silent(system):
+        return None, [silent]
     p = Parameters.from_system(system)
     return p, list(_notes(system, p))
 
@@ -178,13 +176,6 @@ def _identity_lines(evidence: Evidence) -> Iterator[Line]:
         verdict, z = _identity_verdict(identity, gap)
         yield Line(
             "identity", identity.name, identity.kind, "left - right", identity.relation, 0.0, gap, verdict, z, identity.source
-        )
-    pasta = evidence.all_busy_gap()
-    if pasta is not None:
-        verdict, z = judge(pasta, "=", 0.0)
-        verdict = "warning" if verdict == "violated" and not pasta.exact else verdict
-        yield Line(
-            "identity", "jobs see time averages", "stationary", "P(no idle) - p_W", "=", 0.0, pasta, verdict, z, "PASTA, section 2"
         )
 
 

@@ -22,7 +22,6 @@ from jfsq_simpy import identities, metrics
 from jfsq_simpy.estimate import Estimate, Sample, estimate, jackknife
 from jfsq_simpy.exact import ExactLaw
 from jfsq_simpy.identities import Identity
-from jfsq_simpy.rates import FloatArray
 from jfsq_simpy.run import Run
 from jfsq_simpy.system import System
 from jfsq_simpy.tally import Tally
@@ -90,10 +89,6 @@ class Evidence(ABC):
     def identities(self) -> list[tuple[Identity, Finding]]:
         """Every identity of the pooled averages, with its gap left - right as a Finding."""
 
-    @abstractmethod
-    def all_busy_gap(self) -> Finding | None:
-        """P(no server idle) - p_W: 0 by PASTA where jobs go to idle servers first; None where they need not."""
-
     def measured(self, measure: Measure) -> Finding | None:
         """Whatever a statement asks for."""
         if measure.kind == "metric":
@@ -125,29 +120,19 @@ class FromRun(Evidence):
         return self._counted("powers", (eta, r), probability=False)
 
     def identities(self) -> list[tuple[Identity, Finding]]:
-        now = identities.identities(self.sample.averages(self.sample.pooled))
-        value, half = jackknife(self.sample, self._gaps)
-        t = self._quantile
-        found = [
-            Finding(v, v - h, v + h, h / t, len(self.sample.units)) for v, h in zip(value.tolist(), half.tolist(), strict=True)
-        ]
+        now = self._identities(self.sample.pooled)
+        value, half = jackknife(self.sample, lambda tally: np.array([i.left - i.right for i in self._identities(tally)]))
+        t, n = self._quantile, len(self.sample.units)
+        found = [Finding(v, v - h, v + h, h / t, n) for v, h in zip(value.tolist(), half.tolist(), strict=True)]
         return list(zip(now, found, strict=True))
 
-    def all_busy_gap(self) -> Finding | None:
-        n = self.system.n_servers
-        if not _idle_first(self.system) or (n, 1.0) not in self.run.observe.idle_tails:
-            return None
-        place = self.run.observe.idle_tails.index((n, 1.0))
-
-        def gap(tally: Tally) -> float:
-            waits = metrics.waiting_probability(self.sample.averages(tally))
-            return float(1 - tally.idle_tails[place] / tally.snapshots) - waits
-
-        value, half = jackknife(self.sample, gap)
-        return Finding(value, value - half, value + half, half / self._quantile, len(self.sample.units))
-
-    def _gaps(self, tally: Tally) -> FloatArray:
-        return np.array([i.left - i.right for i in identities.identities(self.sample.averages(tally))])
+    def _identities(self, tally: Tally) -> list[Identity]:
+        a, n = self.sample.averages(tally), self.system.n_servers
+        found = identities.identities(a)
+        if _idle_first(self.system) and (n, 1.0) in self.run.observe.idle_tails:
+            some_idle = tally.idle_tails[self.run.observe.idle_tails.index((n, 1.0))] / tally.snapshots
+            found.append(_pasta(float(1 - some_idle), metrics.waiting_probability(a)))
+        return found
 
     @property
     def _quantile(self) -> float:
@@ -186,32 +171,37 @@ class FromLaw(Evidence):
         return self._mean(("tail", a, c, t), lambda n: np.minimum(states.waiting(n) - a, c - states.busy(n)) >= t)
 
     def idle_tail(self, m: int, t: float) -> Finding | None:
-        edges, sizes = self.law.units.edges, self.law.units.sizes
+        edges = self.law.units.edges
         cut = int(np.searchsorted(edges, m, side="right")) - 1
         inside = m - int(edges[cut])
         if inside and self.system.policy.ties == "index":  # counts do not say which servers of the unit are idle
             return None
 
-        def chance(counts: Levels) -> FloatArray:
-            idle = counts[:, :, 0]
-            whole = idle[:, edges[1:] <= m].sum(axis=1)
-            if not inside:
-                return np.asarray(whole >= t, dtype=np.float64)
-            return np.asarray(stats.hypergeom.sf(np.ceil(t - whole) - 1, sizes[cut], idle[:, cut], inside))
+        if ("idle", m, t) not in self._known:
+            self._known["idle", m, t] = self._idle_tail(edges[1:] <= m, cut, inside, t)
+        return exactly(self._known["idle", m, t])
 
-        return self._mean(("idle", m, t), chance)
+    def _idle_tail(self, whole: Any, cut: int, inside: int, t: float) -> float:
+        # first the law of (idle in units wholly inside, idle in the unit the cut splits), then the draw within it
+        size = int(self.law.units.sizes[cut]) if inside else 0
+        law = np.zeros(((int(self.law.units.sizes[whole].sum()) + 1), size + 1))
+        for counts, p in self.law.parts():
+            split = counts[:, cut, 0] if inside else np.zeros(len(counts), dtype=np.int64)
+            key = counts[:, whole, 0].sum(axis=1) * (size + 1) + split
+            law += np.bincount(key, p, law.size).reshape(law.shape)
+        sure, drawn = np.nonzero(law)
+        tail = stats.hypergeom.sf(np.ceil(t - sure) - 1, size, drawn, inside) if inside else sure >= t
+        return float(law[sure, drawn] @ tail)
 
     def power(self, eta: float, r: int) -> Finding | None:
         return self._mean(("power", eta, r), lambda n: np.maximum(states.jobs(n) / self.system.n_servers - eta, 0.0) ** r)
 
     def identities(self) -> list[tuple[Identity, Finding]]:
-        return [(i, exactly(i.left - i.right)) for i in identities.identities(self.law.averages)]
-
-    def all_busy_gap(self) -> Finding | None:
-        if not _idle_first(self.system):
-            return None
-        all_busy = self._mean("all busy", lambda n: states.busy(n) == self.system.n_servers).value
-        return exactly(all_busy - self.law["waiting_probability"])
+        found = identities.identities(self.law.averages)
+        if _idle_first(self.system):
+            all_busy = self._mean("all busy", lambda n: states.busy(n) == self.system.n_servers).value
+            found.append(_pasta(all_busy, self.law["waiting_probability"]))
+        return [(i, exactly(i.left - i.right)) for i in found]
 
     def _mean(self, question: Any, function: Callable[[Levels], Any]) -> Finding:
         if question not in self._known:
@@ -222,6 +212,11 @@ class FromLaw(Evidence):
 def _idle_first(system: System) -> bool:
     """Whether arrivals are Poisson and go to an idle server whenever there is one."""
     return system.arrivals.memoryless and (system.policy.level_then_speed or system.policy.level_only)
+
+
+def _pasta(all_busy: float, waiting_probability: float) -> Identity:
+    """Jobs see time averages: they wait as often as no server is idle."""
+    return Identity("P(no server idle) = p_W", all_busy, waiting_probability, "=", "stationary", "section 2, PASTA")
 
 
 def evidence_of(what: Run | ExactLaw) -> Evidence:

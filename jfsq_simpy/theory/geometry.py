@@ -134,23 +134,21 @@ class Parameters:
         >>> Parameters.from_system(System(rates.two_speed(100, ratio=3), alpha=0.25, places=5)).regime
         'sub-Halfin-Whitt'
         """
-        if system.alpha is None:
-            raise ModelError(
-                f"load = {system.load:.6g} with N = {system.n_servers} has no alpha (that needs N >= 2 and load < 1), "
-                "so the paper's statements do not speak about it; its identities and reference models still do."
-            )
+        alpha = system.alpha
+        if alpha is None or why_silent(system):
+            raise ModelError(f"{why_silent(system)} Identities and reference models still speak.")
         rates, cut = system.rates, system.n2
         mu_n2 = rates.rate_of(max(cut.floor, 1) - 1)
         if epsilon is None:
-            epsilon = default_epsilon(system.alpha, system.places, mu_n2, rates.slowest)
+            epsilon = default_epsilon(alpha, system.places, mu_n2, rates.slowest)
         elif epsilon == "paper":
-            epsilon = paper_epsilon(system.alpha, rates.slowest)
+            epsilon = paper_epsilon(alpha, rates.slowest)
         if not 0 < epsilon <= rates.slowest * (1 + 1e-12):
             raise ModelError(f"epsilon = {epsilon} must be above 0 and at most the slowest rate, {rates.slowest:.6g}.")
         delta = min(epsilon, 0.5) / 2 if delta is None else delta
         return cls(
             log_n=math.log(system.n_servers),
-            alpha=system.alpha,
+            alpha=alpha,
             places=system.places,
             order=order,
             mu_1=rates.fastest,
@@ -282,6 +280,25 @@ class Parameters:
     def to_dict(self) -> dict[str, Any]:
         """Every value by symbol, and the regime; plain numbers for JSON."""
         return {"regime": self.regime, **{q.symbol: q.of(self) for q in QUANTITIES if q.side in ("both", self.side)}}
+
+
+def why_silent(system: System) -> str | None:
+    """Why the paper's statements do not speak about a system; None when they do.
+
+    >>> from jfsq_simpy import rates
+    >>> why_silent(System(rates.homogeneous(10), load=0.95, places=2))
+    'load = 0.95 means alpha = 1.301 at N = 10: the paper speaks of alpha below 1, that is of loads up to 1 - 1/N.'
+    """
+    if system.alpha is None:
+        return f"load = {system.load:.6g} with N = {system.n_servers} is not 1 - N^-alpha for any alpha: the paper is silent here."
+    if system.alpha >= 1:
+        return (
+            f"load = {system.load:.6g} means alpha = {system.alpha:.4g} at N = {system.n_servers}: the paper speaks of alpha below 1, "
+            "that is of loads up to 1 - 1/N."
+        )
+    if system.places < 2:
+        return "places = 1 leaves nothing to wait in: the paper needs a buffer."
+    return None
 
 
 def paper_epsilon(alpha: float, slowest: float) -> float:

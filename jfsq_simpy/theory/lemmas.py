@@ -173,12 +173,15 @@ def collapse(p: Parameters, variant: CollapseReading = "whole") -> Statement:
 
 
 def unreachable(p: Parameters) -> bool:
-    """Whether V can never reach its threshold, so that Lemma 3 or 4 says nothing: A + T > N (b - 1), or T > B.
+    """Whether V can never reach its threshold, so that Lemma 3 or 4 says nothing.
+
+    y busy servers have at most (b - 1) y waiting jobs, so V <= min((b - 1) y - A, B - y), which is largest
+    at y = (A + B)/b: V <= ((b - 1) B - A)/b.
 
     >>> unreachable(Parameters.of(n_servers=1e4, alpha=0.5, places=2))
     True
     """
-    return p.a + p.threshold > p.n * (p.places - 1) or p.threshold > p.b
+    return p.threshold > ((p.places - 1) * p.b - p.a) / p.places
 
 
 def _steps(steps: float, variant: str) -> float:

@@ -14,7 +14,7 @@ import numpy as np
 
 from jfsq_simpy.system import System
 from jfsq_simpy.tally import Observables
-from jfsq_simpy.theory.geometry import Parameters
+from jfsq_simpy.theory.geometry import Parameters, why_silent
 from jfsq_simpy.theory.lemmas import lemma_1_threshold, lemma_2_threshold
 
 CELLS = 60  # a side of the joint histogram, where single states would be too many
@@ -28,7 +28,7 @@ def observables(system: System, orders: tuple[int, ...] = ORDERS) -> Observables
     The joint law of (waiting jobs, idle servers), Figure 4; P(V >= T) of Lemma 3 or 4; idle servers among
     the N1 and N2 fastest against the thresholds of Lemmas 1 and 2; P(some server is idle); the moments of
     Theorem 2 for r in `orders`. Only the first and the last but one where the paper does not speak
-    (load >= 1, one place, N = 1).
+    (load above 1 - 1/N, one place, N = 1).
 
     >>> from jfsq_simpy import rates
     >>> observables(System(rates.homogeneous(100), alpha=0.5, places=2)).idle_tails[-1]
@@ -36,7 +36,7 @@ def observables(system: System, orders: tuple[int, ...] = ORDERS) -> Observables
     """
     some_idle = (system.n_servers, 1.0)
     joint = (waiting_edges(system), idle_edges(system))
-    if system.alpha is None or system.places < 2:
+    if why_silent(system):
         return Observables(joint=joint, idle_tails=(some_idle,))
     p = Parameters.from_system(system)
     idle = [(system.n1(p.delta).floor, lemma_1_threshold(p)), (system.n2.floor, lemma_2_threshold(p))]

@@ -74,8 +74,8 @@ def judge(found: Finding, relation: Relation, reference: float, log_reference: f
     Exact findings are compared up to rounding (in logarithms where the bound underflows); measured ones
     fail only beyond the quantile of Student's t that noise exceeds once in a million.
 
-    >>> judge(Finding(0.5, 0.4, 0.6, 0.05, 10), "<=", 0.45)
-    ('holds within noise', 1.0)
+    >>> judge(Finding(0.5, 0.25, 0.75, 0.125, 10), "<=", 0.25)
+    ('holds within noise', 2.0)
     """
     gap = found.value - reference
     missed = {"<=": gap, ">=": -gap, "=": abs(gap), "~": 0.0}[relation]

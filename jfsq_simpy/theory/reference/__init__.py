@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from jfsq_simpy.errors import TooLargeError
 from jfsq_simpy.system import System
+from jfsq_simpy.theory.geometry import why_silent
 from jfsq_simpy.theory.reference import fluid, limits, mean_field
 from jfsq_simpy.theory.reference.pooled import bounds_it, pooled
 
@@ -41,7 +42,7 @@ def curves(system: System) -> list[Curve]:
     >>> from jfsq_simpy import rates
     >>> system = System(rates.homogeneous(1000), alpha=0.75, places=2)
     >>> {c.kind: round(c.value, 4) for c in curves(system) if c.metric == "mean_wait"}
-    {'lower bound': 0.1433, 'limit': 0.3557}
+    {'lower bound': 0.1386, 'limit': 0.3557}
     """
     return [*_pooled(system), *_limits(system), *_mean_field(system)]
 
@@ -61,7 +62,7 @@ def _limits(system: System) -> Iterator[Curve]:
     response = fluid.mean_response(system)
     if response is not None:
         yield Curve("mean_response", response, "limit", "fluid")
-    if system.alpha is None or system.places < 2 or not system.is_markov or system.policy.name not in ("jfsq", "jsq"):
+    if why_silent(system) or system.alpha is None or not system.is_markov or system.policy.name not in ("jfsq", "jsq"):
         return
     if system.alpha < 0.5 and system.rates.n_classes == 1:
         yield Curve("waiting_probability", limits.loss_curve(system), "limit", "Erlang B")
