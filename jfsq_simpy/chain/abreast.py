@@ -86,8 +86,7 @@ class ServersAbreast:
             self._add_up()
         if observed.wanted:
             idle = self.queues == 0
-            idle_first = [idle[:, :m].sum(axis=1) for m, _ in observed.observe.idle_tails]
-            observed.take(self.queues.sum(axis=1, dtype=np.int64), idle.sum(axis=1), np.array(idle_first).T)
+            observed.take(self.queues.sum(axis=1, dtype=np.int64), idle.sum(axis=1), lambda m: idle[:, :m].sum(axis=1))
 
     def _add_up(self) -> None:
         first = self.groups.edges[:-1]
@@ -190,8 +189,8 @@ class ClassesAbreast:
             levels = np.arange(self.levels)
             first = self.system.rates.first_server
             idle = self.counts[:, :, 0]
-            idle_first = [idle[:, : np.searchsorted(first, m)].sum(axis=1) for m, _ in observed.observe.idle_tails]
-            observed.take((self.counts @ levels).sum(axis=1), idle.sum(axis=1), np.array(idle_first).T)
+            present = (self.counts @ levels).sum(axis=1)
+            observed.take(present, idle.sum(axis=1), lambda m: idle[:, : np.searchsorted(first, m)].sum(axis=1))
 
     def count_joins(self) -> IntArray:
         """Count the block's arrivals by class and level; how many there were, int array (n_paths,)."""

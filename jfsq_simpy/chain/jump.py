@@ -53,12 +53,12 @@ def run(
     plan, groups = plan_of(system, form), groups_of(system, observe)
     path = _path(system, plan, groups, seed, replication, start)
     grid = grid_of(path.rate, window)
-    path.advance(0, grid.warmup, NEVER, NEVER, layout.watch(NOTHING, 0))
+    path.advance(0, grid.warmup, NEVER, NEVER, path.unwatched)
     path.forget()
     tallies = []
     for begin, end in zip(grid.edges[:-1].tolist(), grid.edges[1:].tolist(), strict=True):
         n_before = grid.snapshots_before(begin)
-        watch = layout.watch(observe, grid.snapshots_before(end) - n_before)
+        watch = layout.watch(system, observe, n_before, grid.snapshots_before(end) - n_before, path.choices)
         path.advance(grid.warmup + begin, end - begin, grid.warmup + n_before * grid.stride, grid.stride, watch)
         tallies.append(_observed(path.tally(), watch))
         path.forget()
@@ -73,7 +73,7 @@ def path(system: System, seed: Seed, replication: int, n_events: int, *, start: 
     path = _path(system, plan, groups_of(system), seed, replication, start)
     states = [path.copy()]
     for k in range(n_events):
-        path.advance(k, 1, NEVER, NEVER, layout.watch(NOTHING, 0))
+        path.advance(k, 1, NEVER, NEVER, path.unwatched)
         states.append(path.copy())
     return np.array(states)
 

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jfsq_simpy.chain.choices import sampling
+from jfsq_simpy.chain.exchange import cuts_of
 from jfsq_simpy.chain.tables import ClassEvents, ServerEvents, rate_weights
 from jfsq_simpy.draws import Words, WordStream
 from jfsq_simpy.errors import PlanError
@@ -190,14 +191,18 @@ class Watch(NamedTuple):
     joint: IntArray
     tails: FloatArray  # (n, 3)
     tail_counts: IntArray
-    idle_first: IntArray  # (n,) the m of idle_tails
+    fastest: IntArray  # (n,) the m of idle_tails, and the class it cuts (`exchange.Cuts`)
+    begin: IntArray
+    end: IntArray
     idle_at_least: FloatArray  # (n,)
-    idle_now: IntArray  # (n,) idle servers among the m fastest, at this snapshot
+    idle_before: IntArray  # (n, 2) idle servers before `begin` and before `end`, at this snapshot
     idle_counts: IntArray
     eta: FloatArray
     power: IntArray
     power_sums: FloatArray
     path: IntArray  # jobs present at each snapshot, or empty
+    first: int  # snapshots of the window before this batch
+    choices: Stream
 
 
 def codes(events: ServerEvents) -> Codes:
@@ -408,8 +413,8 @@ def count(groups: Groups, places: int, padded: int, most_by_bytes: int = MOST_BY
     )
 
 
-def watch(observe: Observables, n_snapshots: int) -> Watch:
-    """Nothing seen yet; `n_snapshots` is how many the batch will have."""
+def watch(system: System, observe: Observables, first: int, n_snapshots: int, choices: Stream) -> Watch:
+    """Nothing seen yet; the batch will have snapshots first .. first + n_snapshots - 1 of the window."""
     rows, columns = observe.joint or ((), ())
     return Watch(
         bool(observe.joint or observe.tails or observe.idle_tails or observe.powers or observe.path),
@@ -418,12 +423,14 @@ def watch(observe: Observables, n_snapshots: int) -> Watch:
         np.zeros(observe.joint_shape, dtype=np.int64),
         np.array(observe.tails, dtype=np.float64).reshape(-1, 3),
         np.zeros(len(observe.tails), dtype=np.int64),
-        np.array([m for m, _ in observe.idle_tails], dtype=np.int64),
+        *cuts_of(system, observe),
         np.array([t for _, t in observe.idle_tails], dtype=np.float64),
-        np.zeros(len(observe.idle_tails), dtype=np.int64),
+        np.zeros((len(observe.idle_tails), 2), dtype=np.int64),
         np.zeros(len(observe.idle_tails), dtype=np.int64),
         np.array([eta for eta, _ in observe.powers], dtype=np.float64),
         np.array([r for _, r in observe.powers], dtype=np.int64),
         np.zeros(len(observe.powers)),
         np.zeros(n_snapshots if observe.path else 0, dtype=np.int64),
+        first,
+        choices,
     )

@@ -134,9 +134,10 @@ class _Run:
         self.fleet.counted()  # what was counted so far is the warm-up's
         batches = []
         for begin, end in zip(self.grid.edges[:-1].tolist(), self.grid.edges[1:].tolist(), strict=True):
-            observed = Observed(self.observe, self.system.n_servers, self.n_paths)
+            first = self.grid.snapshots_before(begin)
+            observed = Observed(self.observe, self.system, self.n_paths, first, self.words.streams[1])
             self._advance(self.grid.warmup + begin, self.grid.warmup + end, observed)
-            snapshots = self.grid.snapshots_before(end) - self.grid.snapshots_before(begin)
+            snapshots = self.grid.snapshots_before(end) - first
             joins, held = self.fleet.counted()
             batches.append([self._tally(i, joins[i], held[i], snapshots, observed) for i in range(self.n_paths)])
         facts = {

@@ -8,17 +8,23 @@ Cost  a few array operations a snapshot; nothing when nothing is asked
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
+from jfsq_simpy.chain.exchange import cuts_of, overlap, seeds
+from jfsq_simpy.draws import WordStream
 from jfsq_simpy.rates import IntArray
+from jfsq_simpy.system import System
 from jfsq_simpy.tally import Observables, Tally
 
 
 class Observed:
     """What one batch saw at its snapshots, a row a replication."""
 
-    def __init__(self, observe: Observables, n_servers: int, n_paths: int) -> None:
-        self.observe, self.n_servers = observe, n_servers
+    def __init__(self, observe: Observables, system: System, n_paths: int, first: int, choices: WordStream) -> None:
+        self.observe, self.n_servers = observe, system.n_servers
+        self.cuts, self.number, self.choices = cuts_of(system, observe), first, choices
         self.joint = np.zeros((n_paths, *observe.joint_shape), dtype=np.int64)
         self.tails = np.zeros((n_paths, len(observe.tails)), dtype=np.int64)
         self.idle_tails = np.zeros((n_paths, len(observe.idle_tails)), dtype=np.int64)
@@ -31,11 +37,11 @@ class Observed:
         o = self.observe
         return bool(o.joint or o.tails or o.idle_tails or o.powers or o.path)
 
-    def take(self, present: IntArray, idle: IntArray, idle_first: IntArray) -> None:
+    def take(self, present: IntArray, idle: IntArray, idle_before: Callable[[int], IntArray]) -> None:
         """Count one snapshot of every replication.
 
-        `present`, `idle` : int arrays (n_paths,). `idle_first` : int array (n_paths, n_idle_tails), how
-        many of the m fastest servers are idle, for the m of each of `observe.idle_tails`.
+        `present`, `idle` : int arrays (n_paths,). `idle_before(m)` : likewise, idle servers among the m
+        fastest as the chain holds them.
         """
         busy = self.n_servers - idle
         waiting = present - busy
@@ -48,7 +54,7 @@ class Observed:
         for i, (a, c, t) in enumerate(self.observe.tails):
             self.tails[:, i] += np.minimum(waiting - a, c - busy) >= t
         for i, (_, t) in enumerate(self.observe.idle_tails):
-            self.idle_tails[:, i] += idle_first[:, i] >= t
+            self.idle_tails[:, i] += self._idle_among(i, idle_before) >= t
         for i, (eta, r) in enumerate(self.observe.powers):
             excess = np.maximum(present / self.n_servers - eta, 0.0)
             power = np.ones_like(excess)
@@ -57,6 +63,15 @@ class Observed:
             self.powers[:, i] += power
         if self.observe.path:
             self.path.append(present)
+        self.number += 1
+
+    def _idle_among(self, i: int, idle_before: Callable[[int], IntArray]) -> IntArray:
+        m, begin, end = (int(x[i]) for x in self.cuts)
+        idle = idle_before(begin)
+        if begin < end:
+            seed = seeds(self.choices, self.number, self.cuts.fastest.size, i)
+            idle = idle + overlap(end - begin, m - begin, idle_before(end) - idle, seed)
+        return idle
 
     def put(self, path: int, tally: Tally) -> None:
         """Write one replication's row into its tally."""

@@ -21,7 +21,7 @@ from jfsq_simpy.chain.tables import class_events, server_events
 from jfsq_simpy.draws import Purpose, Seed, word_stream
 from jfsq_simpy.rates import IntArray
 from jfsq_simpy.system import System
-from jfsq_simpy.tally import Groups, Tally
+from jfsq_simpy.tally import NOTHING, Groups, Tally
 
 AT_ONCE = 2**25  # events a call of a kernel: between calls an interrupt is heeded
 ANY = 2**62
@@ -37,6 +37,7 @@ class Path(ABC):
     def __init__(self, system: System, groups: Groups, seed: Seed, replication: int, holding: int) -> None:
         self.system, self.groups, self.arrivals = system, groups, 0
         self.stream, self.choices = (Stream.of(word_stream(seed, replication, p)) for p in (Purpose.EVENTS, Purpose.CHOICES))
+        self.unwatched = layout.watch(system, NOTHING, 0, 0, self.choices)
 
     def advance(self, begin: int, n: int, snapshot: int, stride: int, watch: layout.Watch) -> None:
         """Events begin .. begin + n - 1, snapshots before event `snapshot` and every `stride` after it."""

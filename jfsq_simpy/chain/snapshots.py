@@ -11,11 +11,15 @@ from __future__ import annotations
 
 import numpy as np
 
+from jfsq_simpy.chain import exchange
 from jfsq_simpy.chain.compiling import kernel, part
+from jfsq_simpy.chain.decode import mix64, times_high
+from jfsq_simpy.chain.exchange import STEP
 from jfsq_simpy.chain.layout import SNAPSHOTS, Watch
 from jfsq_simpy.jobs.bits import count_ones
 
 U63, ALL = np.uint64(63), np.uint64(2**64 - 1)
+FIRST_WORD = np.uint64(exchange.FIRST_WORD)
 MOST_IN_BYTE = 255
 
 
@@ -76,8 +80,9 @@ def watch_servers(watch: Watch, leaf, n_leaf, places, n_servers, number) -> None
     present = 0
     for level in range(places):
         present += n_servers - ones_between(leaf, (level + 1) * n_leaf, 0, n_servers)
-    for i in range(watch.idle_first.size):
-        watch.idle_now[i] = ones_between(leaf, n_leaf, 0, watch.idle_first[i])
+    for i in range(watch.begin.size):
+        watch.idle_before[i, 0] = ones_between(leaf, n_leaf, 0, watch.begin[i])
+        watch.idle_before[i, 1] = watch.idle_before[i, 0] + ones_between(leaf, n_leaf, watch.begin[i], watch.end[i])
     take(watch, number, n_servers, present, idle)
 
 
@@ -95,10 +100,11 @@ def watch_queues(watch: Watch, queue, n_servers, number) -> None:  # type: ignor
     for n in range(n_servers):
         idle += queue[n] == 0
         present += np.int64(queue[n])
-    for i in range(watch.idle_first.size):
-        watch.idle_now[i] = 0
-        for n in range(min(watch.idle_first[i], n_servers)):
-            watch.idle_now[i] += queue[n] == 0
+    watch.idle_before[:] = 0
+    for i in range(watch.begin.size):
+        for n in range(watch.end[i]):
+            watch.idle_before[i, 0] += queue[n] == 0 and n < watch.begin[i]
+            watch.idle_before[i, 1] += queue[n] == 0
     take(watch, number, n_servers, present, idle)
 
 
@@ -108,13 +114,13 @@ def watch_classes(watch: Watch, at_most, first_server, places, number) -> None: 
     n_classes, width = first_server.size - 1, places + 2
     n_servers = first_server[n_classes]
     idle, present = 0, 0
-    watch.idle_now[:] = 0
+    watch.idle_before[:] = 0
     for k in range(n_classes):
         here = np.int64(at_most[k * width + 1])
         idle += here
-        for i in range(watch.idle_first.size):
-            if first_server[k] < watch.idle_first[i]:
-                watch.idle_now[i] += here
+        for i in range(watch.begin.size):
+            watch.idle_before[i, 0] += here if first_server[k] < watch.begin[i] else 0
+            watch.idle_before[i, 1] += here if first_server[k] < watch.end[i] else 0
         for level in range(places):
             present += first_server[k + 1] - first_server[k] - np.int64(at_most[k * width + 1 + level])
     take(watch, number, n_servers, present, idle)
@@ -133,7 +139,13 @@ def take(watch: Watch, number: int, n_servers: int, present: int, idle: int) -> 
         a, c, t = watch.tails[i, 0], watch.tails[i, 1], watch.tails[i, 2]
         watch.tail_counts[i] += min(waiting - a, c - busy) >= t
     for i in range(watch.idle_counts.size):
-        watch.idle_counts[i] += watch.idle_now[i] >= watch.idle_at_least[i]
+        among = watch.idle_before[i, 0]
+        if watch.begin[i] < watch.end[i]:
+            word = FIRST_WORD + np.uint64((watch.first + number) * watch.begin.size + i + 1)
+            seed = mix64(watch.choices.start + word * watch.choices.gamma)
+            servers, before = watch.end[i] - watch.begin[i], watch.fastest[i] - watch.begin[i]
+            among += overlap(servers, before, watch.idle_before[i, 1] - among, seed)
+        watch.idle_counts[i] += among >= watch.idle_at_least[i]
     for i in range(watch.eta.size):
         excess = max(present / n_servers - watch.eta[i], 0.0)
         power = 1.0
@@ -142,6 +154,18 @@ def take(watch: Watch, number: int, n_servers: int, present: int, idle: int) -> 
         watch.power_sums[i] += power
     if watch.path.size:
         watch.path[number] = present
+
+
+@part
+def overlap(n, marked, drawn, seed):  # type: ignore[no-untyped-def]
+    """How many of the first `marked` of n are among `drawn` drawn at random: repeats `exchange.overlap`."""
+    few_marked, few_drawn = min(marked, n - marked), min(drawn, n - drawn)
+    target, hits = max(few_marked, few_drawn), 0
+    for t in range(min(few_marked, few_drawn)):
+        ball = np.int64(times_high(mix64(seed + np.uint64(t + 1) * STEP), np.uint64(n - t)))
+        hits += ball < target - hits
+    among_few = few_marked - hits if drawn > few_drawn else hits
+    return drawn - among_few if marked > few_marked else among_few
 
 
 @part

@@ -15,6 +15,7 @@ from typing import Protocol
 import numpy as np
 
 from jfsq_simpy.chain.choices import choice_words, picked
+from jfsq_simpy.chain.exchange import cuts_of, overlap, seeds
 from jfsq_simpy.chain.plan import Plan, first_holding, grid_of, plan_of
 from jfsq_simpy.chain.shares import by_group, exchanged
 from jfsq_simpy.chain.tables import class_events, rate_weights, server_events, times_high
@@ -207,15 +208,25 @@ def run(
     n_rows = system.rates.n_classes if plan.counts else groups.n_groups
     joins = np.zeros((window.batches, n_rows, system.places + 1), dtype=np.int64)
     held = np.zeros_like(joins)
-    present: list[list[int]] = [[] for _ in tallies]
+    first = system.rates.first_server if plan.counts else groups.edges  # of each row
+    cuts, choices_of = cuts_of(system, observe), word_stream(seed, replication, Purpose.CHOICES)
+
+    def idle_before_cut(i: int, snapshot: int, idle: IntArray) -> IntArray:
+        m, begin, end = (int(x[i]) for x in cuts)
+        counted, of_class = idle[first[:-1] < begin].sum(), idle[(first[:-1] >= begin) & (first[:-1] < end)].sum(keepdims=True)
+        drawn = overlap(end - begin, m - begin, of_class, seeds(choices_of, snapshot, cuts.fastest.size, i))
+        return counted + drawn
+
     arrivals = 0
     for k, (words, choices) in zip(range(-grid.warmup, grid.length), events(state, system, seed, replication), strict=False):
         batch = int(np.searchsorted(grid.edges, k, side="right")) - 1
         if k >= 0 and k % grid.stride == 0:
             levels = state.levels()
-            tallies[batch].observe(observe, groups, by_group(levels, system.rates, groups) if plan.counts else levels)
             held[batch] += levels
-            present[batch].append(int((levels @ np.arange(system.places + 1)).sum()))
+            tallies[batch].snapshots += 1
+            present = np.array([(levels @ np.arange(system.places + 1)).sum()])
+            idle_among = [idle_before_cut(i, k // grid.stride, levels[:, 0]) for i in range(cuts.fastest.size)]
+            tallies[batch].count_paths(observe, groups, present, levels[:, 0].sum(keepdims=True), idle_among)
         sent = state.apply(words, choices)
         arrivals += sent is not None
         if k >= 0 and sent is not None:
@@ -223,6 +234,4 @@ def run(
     for i, tally in enumerate(tallies):
         whole = [by_group(x, system.rates, groups) if plan.counts else exchanged(x, system, groups) for x in (joins[i], held[i])]
         tally.joins[:], tally.blocked, tally.levels[:] = whole[0][:, :-1], int(whole[0][:, -1].sum()), whole[1]
-        if observe.path:
-            tally.path = np.array(present[i], dtype=np.int64)
     return Outcome(tallies, arrivals)
