@@ -20,11 +20,12 @@ from jfsq_simpy.system import System
 from jfsq_simpy.theory import conditions, smallest
 from jfsq_simpy.theory.evidence import Evidence, evidence_of
 from jfsq_simpy.theory.families import like
-from jfsq_simpy.theory.geometry import Parameters, why_silent
+from jfsq_simpy.theory.geometry import Parameters
 from jfsq_simpy.theory.lemmas import unreachable
 from jfsq_simpy.theory.record import Statement
 from jfsq_simpy.theory.reference import curves
 from jfsq_simpy.theory.report import BoundLine, BoundsReport, CheckReport, Line, Relation, Verdict, judge
+from jfsq_simpy.theory.scope import why_silent
 from jfsq_simpy.theory.statements import Builder, builders, model_conditions, splits_a_class, statements_of
 
 SMALL = 5_000  # states solved without being asked: about a second

@@ -18,7 +18,8 @@ import numpy as np
 from jfsq_simpy.errors import ModelError
 from jfsq_simpy.rates import FloatArray, Rates
 from jfsq_simpy.tally import MOST_CLASSES
-from jfsq_simpy.theory.geometry import LARGEST_LOG, Parameters, default_epsilon
+from jfsq_simpy.theory.geometry import LARGEST_LOG, Parameters
+from jfsq_simpy.theory.scope import default_epsilon
 
 
 class Family(ABC):

@@ -10,12 +10,12 @@ Cost  O(speed classes) once
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
 from jfsq_simpy.errors import ModelError
 from jfsq_simpy.system import System
+from jfsq_simpy.theory.scope import HALF, default_epsilon, paper_epsilon, why_silent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 Regime = Literal["sub-Halfin-Whitt", "Halfin-Whitt", "super-Halfin-Whitt"]
 Side = Literal["sub", "super"]
 
-HALF = 0.5 - 1e-12  # an alpha worked back from a load is 1/2 only up to rounding
 LARGEST_LOG = 700.0  # exp of more is beyond floats
 
 
@@ -274,76 +273,15 @@ class Parameters:
         """Every value with its symbol, meaning and place in the paper: columns symbol, value, meaning."""
         import pandas as pd
 
-        rows = [(q.symbol, q.of(self), q.meaning) for q in QUANTITIES if q.side in ("both", self.side)]
-        return pd.DataFrame(rows, columns=["symbol", "value", "meaning"])
+        from jfsq_simpy.theory.quantities import shown
+
+        return pd.DataFrame([(q.symbol, q.of(self), q.meaning) for q in shown(self)], columns=["symbol", "value", "meaning"])
 
     def to_dict(self) -> dict[str, Any]:
         """Every value by symbol, and the regime; plain numbers for JSON."""
-        return {"regime": self.regime, **{q.symbol: q.of(self) for q in QUANTITIES if q.side in ("both", self.side)}}
+        from jfsq_simpy.theory.quantities import shown
 
-
-def why_silent(system: System) -> str | None:
-    """Why the paper's statements do not speak about a system; None when they do.
-
-    >>> from jfsq_simpy import rates
-    >>> why_silent(System(rates.homogeneous(10), load=0.95, places=2))
-    'load = 0.95 means alpha = 1.301 at N = 10: the paper speaks of alpha below 1, that is of loads up to 1 - 1/N.'
-    """
-    if system.alpha is None:
-        return f"load = {system.load:.6g} with N = {system.n_servers} is not 1 - N^-alpha for any alpha: the paper is silent here."
-    if system.alpha >= 1:
-        return (
-            f"load = {system.load:.6g} means alpha = {system.alpha:.4g} at N = {system.n_servers}: the paper speaks of alpha below 1, "
-            "that is of loads up to 1 - 1/N."
-        )
-    if system.places < 2:
-        return "places = 1 leaves nothing to wait in: the paper needs a buffer."
-    return None
-
-
-def paper_epsilon(alpha: float, slowest: float) -> float:
-    """epsilon as printed: the slowest rate, at most 1/2 below Halfin-Whitt (Assumption 1)."""
-    return min(slowest, 0.5) if alpha < HALF else slowest
-
-
-def default_epsilon(alpha: float, places: int, mu_n2: float, slowest: float) -> float:
-    """The largest lower bound on the rates that meets Assumption 1's epsilon <= 1/2 and nu >= 3 (Lemma 3)."""
-    return min(slowest, 0.5, (places - 1) * mu_n2 / 3) if alpha < HALF else slowest
-
-
-class Quantity(NamedTuple):
-    """How a parameter is shown."""
-
-    symbol: str
-    side: Literal["both", "sub", "super"]
-    of: Callable[[Parameters], float]
-    meaning: str
-
-
-QUANTITIES = (
-    Quantity("N", "both", lambda p: p.n, "servers"),
-    Quantity("alpha", "both", lambda p: p.alpha, "load = 1 - N^-alpha, section 2"),
-    Quantity("lambda", "both", lambda p: p.load, "load, section 2"),
-    Quantity("X", "both", lambda p: p.x, "spare capacity N^(1 - alpha)"),
-    Quantity("b", "both", lambda p: p.places, "places a server has, the one in service included"),
-    Quantity("r", "both", lambda p: p.order, "order of the moment, Theorem 2"),
-    Quantity("mu_1", "both", lambda p: p.mu_1, "fastest rate"),
-    Quantity("mu_N1", "both", lambda p: p.mu_n1, "rate of server N1"),
-    Quantity("mu_N2", "both", lambda p: p.mu_n2, "rate of server N2"),
-    Quantity("mu_N", "both", lambda p: p.slowest, "slowest rate"),
-    Quantity("epsilon", "both", lambda p: p.epsilon, "lower bound on the rates, section 2"),
-    Quantity("delta", "both", lambda p: p.delta, "capacity share beyond N1, section 3"),
-    Quantity("N2", "both", lambda p: p.n2, "fastest servers that carry lambda N, section 2"),
-    Quantity("nu", "sub", lambda p: p.nu, "(b - 1) mu_N2 / epsilon, section 3.2"),
-    Quantity("k_sub", "sub", lambda p: p.k_sub, "16 (b - 1) mu_N2 / epsilon^2, section 2"),
-    Quantity("c_0", "sub", lambda p: p.c_0, "1 - 3/(4 nu), proof of Lemma 3"),
-    Quantity("k_super", "super", lambda p: p.k_super, "24 r (b - 1) mu_1 / epsilon, section 2"),
-    Quantity("c_1", "super", lambda p: p.c_1, "1/(6 mu_1), Lemma 4"),
-    Quantity("A", "both", lambda p: p.a, "waiting jobs the Lyapunov function forgives, (4)"),
-    Quantity("B", "both", lambda p: p.b, "busy servers the Lyapunov function expects, (4)"),
-    Quantity("eta", "both", lambda p: p.eta, "threshold of h, section 3.4"),
-    Quantity("T", "both", lambda p: p.threshold, "threshold of V, Lemmas 3 and 4"),
-)
+        return {"regime": self.regime, **{q.symbol: q.of(self) for q in shown(self)}}
 
 
 def _exp(log: float) -> float:

@@ -14,8 +14,9 @@ import numpy as np
 
 from jfsq_simpy.system import System
 from jfsq_simpy.tally import Observables
-from jfsq_simpy.theory.geometry import Parameters, why_silent
+from jfsq_simpy.theory.geometry import Parameters
 from jfsq_simpy.theory.lemmas import lemma_1_threshold, lemma_2_threshold
+from jfsq_simpy.theory.scope import why_silent
 
 CELLS = 60  # a side of the joint histogram, where single states would be too many
 SINGLE_STATES = 200  # up to so many values a side, every cell is one state

@@ -124,6 +124,16 @@ def test_with_the_factor_mu_1_it_holds(seed):
         assert law.buffered_probability >= low * (1 - 1e-12)
 
 
+@pytest.mark.parametrize("alpha", [0.25, 0.75])
+@pytest.mark.parametrize("variant", ["corrected", "identity"])
+def test_bound_on_p_w_is_the_bound_on_e_w_in_services_of_the_fastest(alpha, variant):
+    # p_wait <= mu_1 (1 - p_B) E[W]: a job that waits does so 1/mu_1 in the mean at least
+    p = Parameters.of(n_servers=1e6, alpha=alpha, places=3, mu_1=1.6, mu_n1=1.6, mu_n2=0.64, slowest=0.64)
+    blocking = 0.01
+    waits = waiting.mean_wait(p, variant, blocking) * (1 - blocking)
+    assert waiting.waiting_probability(p, variant, blocking) == pytest.approx(1.6 * waits + blocking, rel=1e-12)
+
+
 def test_equal_servers_keep_the_printed_inequality():
     waits, service = of_those_that_wait(exact.solve(System(rates.homogeneous(6), load=0.8, places=3)))
     assert waits >= service

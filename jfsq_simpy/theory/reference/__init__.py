@@ -15,9 +15,9 @@ from typing import Any, Literal
 
 from jfsq_simpy.errors import TooLargeError
 from jfsq_simpy.system import System
-from jfsq_simpy.theory.geometry import why_silent
 from jfsq_simpy.theory.reference import fluid, limits, mean_field
 from jfsq_simpy.theory.reference.pooled import bounds_it, pooled
+from jfsq_simpy.theory.scope import why_silent
 
 Kind = Literal["exact", "lower bound", "limit", "conjecture"]
 
