@@ -20,7 +20,7 @@ import numpy as np
 from jfsq_simpy.draws import BLOCK, JobBlock, JobDraws, Seed
 from jfsq_simpy.errors import PlanError
 from jfsq_simpy.jobs import bits, layout
-from jfsq_simpy.jobs.kernels import advance
+from jfsq_simpy.jobs.kernels import loop_of
 from jfsq_simpy.jobs.records import Sink
 from jfsq_simpy.policies.policy import AskAll, AskSample
 from jfsq_simpy.rates import FloatArray, IntArray
@@ -97,6 +97,7 @@ class Loop:
             self.sink.write({"job": -1 - jobs, **rows._asdict(), "size": sizes})
         self.fleet = layout.servers_of(self.system, self.groups, queue, free_at)
         self.order = layout.order_of(self.system, queue)
+        self.kernel = loop_of(self.order)
         self.clock = layout.clock_of(queue)
 
     def advance(self, stage: Stage) -> Tally:
@@ -127,7 +128,7 @@ class Loop:
         """The kernel's turn, with the rest of the block in hand; how far in the block it came."""
         block = self.block
         ties = NOBODY_TIES if self.order.ties == layout.BY_INDEX else block.ties
-        self.done = advance(
+        self.done = self.kernel(
             self.done, block.gaps, block.sizes, ties, block.samples,
             stage.end, self.window.end + self.window.drain, self.window.warmup, stage.first_snapshot, stage.snapshots,
             self.fleet, self.order, self.calendar, self.clock, self.watch, counts, self.rows,
@@ -189,7 +190,8 @@ def supports(system: System) -> str | None:
 
 
 def compile_kernels() -> float:
-    """Make sure the kernel is compiled (or read from disk); seconds it took."""
+    """Make sure the kernels are compiled (or read from disk); seconds it took."""
     before = time.perf_counter()
-    run(System(rates=[1.5, 0.5], load=0.5, places=2), Seed.of(0), 0, Window(0.0, 1.0))
+    for policy in ("jfsq", "random"):  # one that draws nothing to choose a server, one that does
+        run(System(rates=[1.5, 0.5], load=0.5, places=2, policy=policy), Seed.of(0), 0, Window(0.0, 1.0))
     return time.perf_counter() - before

@@ -16,6 +16,7 @@ minus sign.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -55,211 +56,226 @@ AHEAD = 12  # lists; about as many jobs
 LAST_BIN = N_BINS - 1
 
 
-@compiled
-def advance(
-    first: int, gaps: FloatArray, sizes: FloatArray, draws: FloatArray, samples: FloatArray,
-    stage_end: float, last_instant: float, origin: float, first_snapshot: int, snapshots: int,
-    fleet: Servers, order: Order, calendar: Calendar, clock: Clock, watch: Watch, counts: Counts, rows: Rows,
-) -> int:  # fmt: skip
-    """Route jobs `first`, first + 1, ... of a block until one arrives at or after `stage_end`.
+def loop_for(no_draws: bool) -> Callable[..., int]:
+    """The loop, compiled for all systems, or knowing that sets alone decide: no trees, no samples, no ties to draw."""
 
-    Snapshots first_snapshot + 0 .. snapshots - 1, at origin + i / 8, are the stage's. Returns the number
-    of the first job that has not been routed; with the block's length, the stage is not over.
-    Repeats `process.run`, `counting.JobCounter`.
-    """
-    how, ties, n_tie_classes = order.how, order.ties, order.n_tie_classes
-    tie_class, words, blocks, regions = order.tie_class, order.words, order.blocks, order.regions
-    on, on_by_class, on_by_block = order.on, order.on_by_class, order.on_by_block
-    speed_class, rank, best, tied = order.speed_class, order.rank, order.best, order.tied
-    per_unit, mask, head, nodes = calendar
-    cells, wait_bins, response_bins = counts.cells, counts.wait_bins, counts.response_bins
+    @compiled
+    def advance(
+        first: int, gaps: FloatArray, sizes: FloatArray, draws: FloatArray, samples: FloatArray,
+        stage_end: float, last_instant: float, origin: float, first_snapshot: int, snapshots: int,
+        fleet: Servers, order: Order, calendar: Calendar, clock: Clock, watch: Watch, counts: Counts, rows: Rows,
+    ) -> int:  # fmt: skip
+        """Route jobs `first`, first + 1, ... of a block until one arrives at or after `stage_end`.
 
-    n_servers, places, n_blocks = fleet.size, np.uint64(on.size), blocks.shape[1]
-    observing = watch.rows.size + watch.tails.size + watch.fastest.size + watch.eta.size + counts.path.size > 0
-    keeping = rows.arrival.size > 0
-    state, totals = clock[0], counts.totals[0]
-    now, position, taken = state["now"], state["position"], state["taken"]
-    free_node, nodes_used = state["free_node"], state["nodes_used"]
-    blocked = unfinished = wait_ticks = response_ticks = 0
-    next_snapshot = origin + (first_snapshot + taken) / SNAPSHOTS_PER_UNIT if taken < snapshots else np.inf
+        Snapshots first_snapshot + 0 .. snapshots - 1, at origin + i / 8, are the stage's. Returns the number
+        of the first job that has not been routed; with the block's length, the stage is not over.
+        Repeats `process.run`, `counting.JobCounter`.
+        """
+        how, ties = (BY_SETS, BY_INDEX) if no_draws else (order.how, order.ties)
+        n_tie_classes = order.n_tie_classes
+        tie_class, words, blocks, regions = order.tie_class, order.words, order.blocks, order.regions
+        on, on_by_class, on_by_block = order.on, order.on_by_class, order.on_by_block
+        speed_class, rank, best, tied = order.speed_class, order.rank, order.best, order.tied
+        per_unit, mask, head, nodes = calendar
+        cells, wait_bins, response_bins = counts.cells, counts.wait_bins, counts.response_bins
 
-    k = first
-    while k < gaps.size:
-        arrival = now + gaps[k]
-        while True:
-            if taken < snapshots and next_snapshot <= arrival:
-                instant = next_snapshot
-            elif arrival < stage_end:
-                instant = arrival
-            else:
-                break
+        n_servers, places, n_blocks = fleet.size, np.uint64(on.size), blocks.shape[1]
+        observing = watch.rows.size + watch.tails.size + watch.fastest.size + watch.eta.size + counts.path.size > 0
+        keeping = rows.arrival.size > 0
+        state, totals = clock[0], counts.totals[0]
+        now, position, taken = state["now"], state["position"], state["taken"]
+        free_node, nodes_used = state["free_node"], state["nodes_used"]
+        blocked = unfinished = wait_ticks = response_ticks = 0
+        next_snapshot = origin + (first_snapshot + taken) / SNAPSHOTS_PER_UNIT if taken < snapshots else np.inf
 
-            # ---- departures up to `instant`: Server.serve, Dispatcher.depart ----
-            unseen = snapshots - taken  # snapshots of the stage that will see what changes now
-            last = np.int64(min(instant * per_unit, LATEST))
-            if last - position > FAR and on[0] == n_servers:
-                position = last
+        k = first
+        while k < gaps.size:
+            arrival = now + gaps[k]
             while True:
-                node = np.uint64(head[position & mask])
-                if node != NO_NODE:
-                    kept = NO_NODE
-                    while node != NO_NODE:
-                        entry = nodes[node]
-                        following = np.uint64(entry["following"])
-                        if entry["time"] > instant:  # later in this span of time, or in a later turn of the wheel
-                            entry["following"] = kept
-                            kept = node
-                        else:
-                            n = np.uint64(entry["server"])
-                            entry["following"] = free_node
-                            free_node = node
-                            server = fleet[n]
-                            level = np.uint64(server["queue"]) - U1
-                            server["queue"] = level
-                            cells[server["group"], level]["below"] += unseen
-                            on[level] += 1
-                            if how == BY_SETS:
-                                words[level, n >> U6] |= U1 << (n & U63)
-                                blocks[level, n >> U12] |= U1 << ((n >> U6) & U63)
-                                if n_blocks > 1:
-                                    regions[level, n >> U18] |= U1 << ((n >> U12) & U63)
-                                if ties != BY_INDEX:
-                                    if n_blocks > 1:
-                                        on_by_block[level, n >> U12] += 1
-                                    if n_tie_classes > 1:
-                                        on_by_class[level, tie_class[n]] += 1
-                            elif how == BY_TREE:
-                                put_in_tree(best, tied, n, rank[speed_class[n], level])
-                        node = following
-                    head[position & mask] = kept
-                if position >= last:
+                if taken < snapshots and next_snapshot <= arrival:
+                    instant = next_snapshot
+                elif arrival < stage_end:
+                    instant = arrival
+                else:
                     break
-                position += 1
-                prefetch(nodes, np.uint64(head[(position + 2 * AHEAD) & mask]))
-                prefetch(fleet, np.uint64(nodes[head[(position + AHEAD) & mask]]["server"]))
-            if instant < next_snapshot:
+
+                # ---- departures up to `instant`: Server.serve, Dispatcher.depart ----
+                unseen = snapshots - taken  # snapshots of the stage that will see what changes now
+                last = np.int64(min(instant * per_unit, LATEST))
+                if last - position > FAR and on[0] == n_servers:
+                    position = last
+                while True:
+                    node = np.uint64(head[position & mask])
+                    if node != NO_NODE:
+                        kept = NO_NODE
+                        while node != NO_NODE:
+                            entry = nodes[node]
+                            following = np.uint64(entry["following"])
+                            if entry["time"] > instant:  # later in this span of time, or in a later turn of the wheel
+                                entry["following"] = kept
+                                kept = node
+                            else:
+                                n = np.uint64(entry["server"])
+                                entry["following"] = free_node
+                                free_node = node
+                                server = fleet[n]
+                                level = np.uint64(server["queue"]) - U1
+                                server["queue"] = level
+                                cells[server["group"], level]["below"] += unseen
+                                on[level] += 1
+                                if how == BY_SETS:
+                                    words[level, n >> U6] |= U1 << (n & U63)
+                                    blocks[level, n >> U12] |= U1 << ((n >> U6) & U63)
+                                    if n_blocks > 1:
+                                        regions[level, n >> U18] |= U1 << ((n >> U12) & U63)
+                                    if ties != BY_INDEX:
+                                        if n_blocks > 1:
+                                            on_by_block[level, n >> U12] += 1
+                                        if n_tie_classes > 1:
+                                            on_by_class[level, tie_class[n]] += 1
+                                elif how == BY_TREE:
+                                    put_in_tree(best, tied, n, rank[speed_class[n], level])
+                            node = following
+                        head[position & mask] = kept
+                    if position >= last:
+                        break
+                    position += 1
+                    prefetch(nodes, np.uint64(head[(position + 2 * AHEAD) & mask]))
+                    prefetch(fleet, np.uint64(nodes[head[(position + AHEAD) & mask]]["server"]))
+                if instant < next_snapshot:
+                    break
+
+                # ---- a snapshot: Tally.count_paths ----
+                if observing:
+                    for i in range(watch.fastest.size):
+                        among = idle_among(fleet, words, watch.fastest[i], how)
+                        counts.idle_tails[i] += among >= watch.at_least[i]
+                    count_snapshot(on, n_servers, taken, watch, counts)
+                taken += 1
+                next_snapshot = origin + (first_snapshot + taken) / SNAPSHOTS_PER_UNIT if taken < snapshots else np.inf
+
+            if arrival >= stage_end:
                 break
+            now = arrival
 
-            # ---- a snapshot: Tally.count_paths ----
-            if observing:
-                for i in range(watch.fastest.size):
-                    among = idle_among(fleet, words, watch.fastest[i], how)
-                    counts.idle_tails[i] += among >= watch.at_least[i]
-                count_snapshot(on, n_servers, taken, watch, counts)
-            taken += 1
-            next_snapshot = origin + (first_snapshot + taken) / SNAPSHOTS_PER_UNIT if taken < snapshots else np.inf
-
-        if arrival >= stage_end:
-            break
-        now = arrival
-
-        # ---- the choice: Dispatcher.choose, policies.policy.choose_among ----
-        n = U0
-        u = draws[k] if ties != BY_INDEX else 0.0
-        if how == BY_SETS:
-            level = U0
-            while level < places and on[level] == 0:
-                level += U1
-            if level < places:
-                block = U0
-                if n_blocks > 1:
-                    region = U0
-                    while regions[level, region] == U0:
-                        region += U1
-                    block = region << U6 | first_one(regions[level, region])
-                w = block << U6 | first_one(blocks[level, block])
-                n = w << U6 | first_one(words[level, w])
-                if ties != BY_INDEX:
-                    # no faster class has a bit on, so number r of this class is number r of the set
-                    m = on_by_class[level, tie_class[n]] if n_tie_classes > 1 else on[level]
-                    if m > 1:
-                        if ties == BY_NUMBER:
-                            n = nth_in_set(words, on_by_block, level, int(u * m))
-                        else:
-                            n = by_rate_in_set(fleet, words, level, n, m, u)
-        else:
-            if how == BY_TREE:
-                n = best_in_tree(best, tied, ties, u, fleet)
-            elif how == BY_DRAW:
-                if ties == BY_NUMBER:
-                    n = np.uint64(u * n_servers)
-                elif ties != BY_INDEX:
-                    n = by_rate_among_all(order.cumulative, u)
-            else:
-                asked = draw_asked(order.asked, samples[k], n_servers, order.replace)
-                n = best_of_asked(order.asked, asked, rank, speed_class, fleet, ties, u)
-            level = np.uint64(fleet[n]["queue"])
-
-        # ---- the job joins, or is blocked: Dispatcher.route ----
-        if level < places:
-            server = fleet[n]
-            start = max(arrival, server["free_at"])  # an idle server was free before
-            departure = start + sizes[k] / server["rate"]
-            server["free_at"] = departure
-            server["queue"] = level + U1
-            cell = cells[server["group"], level]
-            cell["joins"] += 1
-            cell["below"] -= snapshots - taken
-            on[level] -= 1
+            # ---- the choice: Dispatcher.choose, policies.policy.choose_among ----
+            n = U0
+            u = draws[k] if ties != BY_INDEX else 0.0
             if how == BY_SETS:
-                word = words[level, n >> U6] & ~(U1 << (n & U63))
-                words[level, n >> U6] = word
-                bits = blocks[level, n >> U12] & ~(np.uint64(word == U0) << ((n >> U6) & U63))
-                blocks[level, n >> U12] = bits
-                if n_blocks > 1:
-                    regions[level, n >> U18] &= ~(np.uint64(bits == U0) << ((n >> U12) & U63))
-                if ties != BY_INDEX:
+                level = U0
+                while level < places and on[level] == 0:
+                    level += U1
+                if level < places:
+                    block = U0
                     if n_blocks > 1:
-                        on_by_block[level, n >> U12] -= 1
-                    if n_tie_classes > 1:
-                        on_by_class[level, tie_class[n]] -= 1
-            elif how == BY_TREE:
-                put_in_tree(best, tied, n, rank[speed_class[n], level + U1])
-
-            # its departure: a node at the front of its list
-            node = free_node
-            if node == NO_NODE:
-                nodes_used += U1
-                node = nodes_used
-            entry = nodes[node]
-            free_node = np.uint64(entry["following"])  # 0 in a new node
-            at = np.int64(min(departure * per_unit, LATEST)) & mask
-            entry["time"] = departure
-            entry["server"] = n
-            entry["following"] = head[at]
-            head[at] = node
-
-            # ---- its counts: JobCounter._count_batch, tally.time_bin, tally.ticks ----
-            if departure <= last_instant:
-                band = server["band"]
-                place = 0
-                if start > arrival:
-                    wait = start - arrival
-                    wait_ticks += np.int64(math.floor(wait * TICKS + 0.5))
-                    place = min(max((np.float64(wait).view(np.int64) >> BIN_SHIFT) - FIRST_BIN + 1, 1), LAST_BIN)
-                wait_bins[band, place] += 1
-                response = departure - arrival
-                response_ticks += np.int64(math.floor(response * TICKS + 0.5))
-                place = min(max((np.float64(response).view(np.int64) >> BIN_SHIFT) - FIRST_BIN + 1, 1), LAST_BIN)
-                response_bins[band, place * (response > 0.0)] += 1
+                        region = U0
+                        while regions[level, region] == U0:
+                            region += U1
+                        block = region << U6 | first_one(regions[level, region])
+                    w = block << U6 | first_one(blocks[level, block])
+                    n = w << U6 | first_one(words[level, w])
+                    if ties != BY_INDEX:
+                        # no faster class has a bit on, so number r of this class is number r of the set
+                        m = on_by_class[level, tie_class[n]] if n_tie_classes > 1 else on[level]
+                        if m > 1:
+                            if ties == BY_NUMBER:
+                                n = nth_in_set(words, on_by_block, level, int(u * m))
+                            else:
+                                n = by_rate_in_set(fleet, words, level, n, m, u)
             else:
-                unfinished += 1
-        else:
-            blocked += 1
+                if how == BY_TREE:
+                    n = best_in_tree(best, tied, ties, u, fleet)
+                elif how == BY_DRAW:
+                    if ties == BY_NUMBER:
+                        n = np.uint64(u * n_servers)
+                    elif ties != BY_INDEX:
+                        n = by_rate_among_all(order.cumulative, u)
+                else:
+                    asked = draw_asked(order.asked, samples[k], n_servers, order.replace)
+                    n = best_of_asked(order.asked, asked, rank, speed_class, fleet, ties, u)
+                level = np.uint64(fleet[n]["queue"])
 
-        if keeping:
-            joined = level < places
-            rows.arrival[k] = arrival
-            rows.server[k] = np.int64(n) if joined else -1
-            rows.level[k] = np.int64(level)
-            rows.start[k] = start if joined and start <= last_instant else np.nan
-            rows.departure[k] = departure if joined and departure <= last_instant else np.nan
-        k += 1
+            # ---- the job joins, or is blocked: Dispatcher.route ----
+            if level < places:
+                server = fleet[n]
+                start = max(arrival, server["free_at"])  # an idle server was free before
+                departure = start + sizes[k] / server["rate"]
+                server["free_at"] = departure
+                server["queue"] = level + U1
+                cell = cells[server["group"], level]
+                cell["joins"] += 1
+                cell["below"] -= snapshots - taken
+                on[level] -= 1
+                if how == BY_SETS:
+                    word = words[level, n >> U6] & ~(U1 << (n & U63))
+                    words[level, n >> U6] = word
+                    bits = blocks[level, n >> U12] & ~(np.uint64(word == U0) << ((n >> U6) & U63))
+                    blocks[level, n >> U12] = bits
+                    if n_blocks > 1:
+                        regions[level, n >> U18] &= ~(np.uint64(bits == U0) << ((n >> U12) & U63))
+                    if ties != BY_INDEX:
+                        if n_blocks > 1:
+                            on_by_block[level, n >> U12] -= 1
+                        if n_tie_classes > 1:
+                            on_by_class[level, tie_class[n]] -= 1
+                elif how == BY_TREE:
+                    put_in_tree(best, tied, n, rank[speed_class[n], level + U1])
 
-    state["now"], state["position"], state["taken"] = now, position, taken
-    state["free_node"], state["nodes_used"] = free_node, nodes_used
-    totals["blocked"] += blocked
-    totals["unfinished"] += unfinished
-    totals["wait_ticks"] += wait_ticks
-    totals["response_ticks"] += response_ticks
-    return k
+                # its departure: a node at the front of its list
+                node = free_node
+                if node == NO_NODE:
+                    nodes_used += U1
+                    node = nodes_used
+                entry = nodes[node]
+                free_node = np.uint64(entry["following"])  # 0 in a new node
+                at = np.int64(min(departure * per_unit, LATEST)) & mask
+                entry["time"] = departure
+                entry["server"] = n
+                entry["following"] = head[at]
+                head[at] = node
+
+                # ---- its counts: JobCounter._count_batch, tally.time_bin, tally.ticks ----
+                if departure <= last_instant:
+                    band = server["band"]
+                    place = 0
+                    if start > arrival:
+                        wait = start - arrival
+                        wait_ticks += np.int64(math.floor(wait * TICKS + 0.5))
+                        place = min(max((np.float64(wait).view(np.int64) >> BIN_SHIFT) - FIRST_BIN + 1, 1), LAST_BIN)
+                    wait_bins[band, place] += 1
+                    response = departure - arrival
+                    response_ticks += np.int64(math.floor(response * TICKS + 0.5))
+                    place = min(max((np.float64(response).view(np.int64) >> BIN_SHIFT) - FIRST_BIN + 1, 1), LAST_BIN)
+                    response_bins[band, place * (response > 0.0)] += 1
+                else:
+                    unfinished += 1
+            else:
+                blocked += 1
+
+            if keeping:
+                joined = level < places
+                rows.arrival[k] = arrival
+                rows.server[k] = np.int64(n) if joined else -1
+                rows.level[k] = np.int64(level)
+                rows.start[k] = start if joined and start <= last_instant else np.nan
+                rows.departure[k] = departure if joined and departure <= last_instant else np.nan
+            k += 1
+
+        state["now"], state["position"], state["taken"] = now, position, taken
+        state["free_node"], state["nodes_used"] = free_node, nodes_used
+        totals["blocked"] += blocked
+        totals["unfinished"] += unfinished
+        totals["wait_ticks"] += wait_ticks
+        totals["response_ticks"] += response_ticks
+        return k
+
+    return advance
+
+
+advance_by_sets = loop_for(no_draws=True)
+advance_by_any = loop_for(no_draws=False)
+
+
+def loop_of(order: Order) -> Callable[..., int]:
+    """The loop that suits a dispatcher's view: a seventh faster where nothing need be drawn to choose a server."""
+    return advance_by_sets if order.how == BY_SETS and order.ties == BY_INDEX else advance_by_any
