@@ -10,7 +10,6 @@ Cost  30 to 40 ns a job with JFSQ or JSQ for N up to 10^4, a third of it the dra
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,10 +21,10 @@ from jfsq_simpy.errors import PlanError
 from jfsq_simpy.jobs import bits, layout
 from jfsq_simpy.jobs.kernels import loop_of
 from jfsq_simpy.jobs.records import Sink
-from jfsq_simpy.policies.policy import AskAll, AskSample
+from jfsq_simpy.policies import AskAll, AskSample
 from jfsq_simpy.rates import FloatArray, IntArray
 from jfsq_simpy.system import System
-from jfsq_simpy.tally import NOTHING, SNAPSHOTS_PER_UNIT, Groups, Observables, Outcome, Tally, Window, groups_of
+from jfsq_simpy.tally import NOTHING, Groups, Observables, Outcome, Tally, Window, groups_of
 
 NOBODY_TIES = np.empty(0)
 LARGEST_FLEET = 2**31  # servers x places: departures are numbered in 32 bits
@@ -157,21 +156,10 @@ class Loop:
 
 
 def stages(window: Window) -> list[Stage]:
-    """The warm-up and the batches, with their snapshots: as in `Window.snapshot_times`, whose grid is not stored."""
-    edges = window.edges.tolist()
-    ends = [_snapshots_before(window, edge) for edge in edges]
-    return [
-        Stage(window.warmup, 0, 0),
-        *(Stage(edges[i + 1], ends[i], ends[i + 1] - ends[i]) for i in range(window.batches)),
-    ]
-
-
-def _snapshots_before(window: Window, edge: float) -> int:
-    # the products are rounded: step from an estimate to the first grid point at or after the edge
-    i = max(math.ceil((edge - window.warmup) * SNAPSHOTS_PER_UNIT) - 2, 0)
-    while window.warmup + i / SNAPSHOTS_PER_UNIT < edge:
-        i += 1
-    return i
+    """The warm-up and the batches, each with its snapshots."""
+    ends = window.snapshots_before(window.edges).tolist()
+    batches = zip(window.edges[1:].tolist(), ends, ends[1:], strict=False)
+    return [Stage(window.warmup, 0, 0), *(Stage(edge, first, last - first) for edge, first, last in batches)]
 
 
 def supports(system: System) -> str | None:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from jfsq_simpy.policies.policy import AskAll, Policy
+from jfsq_simpy.policies import AskAll, Policy
 from jfsq_simpy.policies.ranking import KEY_TOLERANCE
 from jfsq_simpy.rates import FloatArray, IntArray, Rates
 from jfsq_simpy.system import System
