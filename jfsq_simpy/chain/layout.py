@@ -394,14 +394,14 @@ def _bits_between(first: int, end: int, n_words: int) -> Words:
     return words
 
 
-def count(groups: Groups, places: int, padded: int, most_by_bytes: int = MOST_BY_BYTES) -> Count:
-    """Nothing counted yet. Errors: PlanError above 65,535 groups."""
+def count(groups: Groups, places: int, padded: int, *, by_bytes: bool | None = None) -> Count:
+    """Nothing counted yet. `by_bytes`: how snapshots are counted, by default as N is. Errors: PlanError above 65,535 groups."""
     if groups.n_groups >= MOST_GROUPS:
         raise PlanError(f"{groups.n_groups} groups of servers are above {MOST_GROUPS - 1}: observe fewer idle_tails at once.")
     n_servers = int(groups.edges[-1])
     group_of = np.repeat(np.arange(groups.n_groups, dtype=np.uint16), groups.sizes)
     cells = groups.n_groups * places
-    bytes_wanted = places * padded if n_servers <= most_by_bytes else 0
+    bytes_wanted = places * padded if by_bytes or (by_bytes is None and n_servers <= MOST_BY_BYTES) else 0
     return Count(
         group_of,
         groups.edges,

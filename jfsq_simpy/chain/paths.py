@@ -24,7 +24,6 @@ from jfsq_simpy.system import System
 from jfsq_simpy.tally import NOTHING, Groups, Tally
 
 AT_ONCE = 2**25  # events a call of a kernel: between calls an interrupt is heeded
-ANY = 2**62
 
 
 class Path(ABC):
@@ -112,7 +111,7 @@ class Uniform(Servers):
         super().__init__(system, groups, seed, replication, holding)
         self.sums = layout.sums(system.n_servers, system.places, holding)
         self.queue = self.sums.queue
-        self.count = layout.count(groups, system.places, self.queue.size, ANY)
+        self.count = layout.count(groups, system.places, self.queue.size, by_bytes=True)
 
     def _kernel(self, watch: layout.Watch, first_event: int, n: int, snapshot: int, stride: int) -> None:
         places = self.system.places
@@ -128,7 +127,7 @@ class SampleServers(Servers):
         super().__init__(system, groups, seed, replication, holding)
         self.queue = layout.queues(system.n_servers, holding)
         self.draw = layout.draw(system, "servers")
-        self.count = layout.count(groups, system.places, self.queue.size, ANY)
+        self.count = layout.count(groups, system.places, self.queue.size, by_bytes=True)
 
     def _kernel(self, watch: layout.Watch, first_event: int, n: int, snapshot: int, stride: int) -> None:
         arrays = self.codes, self.queue, self.draw, self.count, watch

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from jfsq_simpy.chain.compiling import kernel, part
+from jfsq_simpy.chain.compiling import kernel
 from jfsq_simpy.chain.decode import decode, mix64, recode, times_high
 from jfsq_simpy.chain.layout import ARRIVALS, BLOCK, BLOCKED, SNAPSHOTS, Codes, Count, Stream, Sums, Watch
 from jfsq_simpy.chain.snapshots import snapshot_servers, watch_servers
@@ -21,7 +21,7 @@ from jfsq_simpy.jobs.bits import count_ones
 U0, U1, U4, U6, U16, U63, ALL = (np.uint64(k) for k in (0, 1, 4, 6, 16, 63, 2**64 - 1))
 
 
-@part
+@kernel
 def nth_one(word: np.uint64, n: np.uint64) -> np.uint64:
     """The position of bit number `n` (from 0) among those that are on, by halving.
 
