@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -248,6 +249,37 @@ def test_stopped_in_mid_run(small: Path, tmp_path: Path, sent: signal.Signals) -
     assert len(kept) == int(said[1]) > 0
     assert all(json.loads(p.read_text())["schema"] for p in kept), "every file under a final name is whole"
     assert list(tmp_path.rglob("*.tmp")) == []
+
+
+@pytest.mark.skipif(not Path("/proc").exists(), reason="looks for processes in /proc")
+def test_workers_outlive_no_parent(small: Path, tmp_path: Path) -> None:
+    running = start("run", "small.toml", "--replications", "100000", "--set", "run.warmup=1", "--workers", "2", cwd=tmp_path)
+    deadline = time.monotonic() + 60
+    while not list(tmp_path.glob("results/small/records/*/0*.json")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    workers = children_of(running.pid)
+    assert len(workers) == 2
+    running.kill()
+    running.wait()
+    while any(map(alive, workers)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(map(alive, workers))
+
+
+def children_of(parent: int) -> list[int]:
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            if int(stat.read_text().rpartition(")")[2].split()[1]) == parent:
+                found.append(int(stat.parent.name))
+    return found
+
+
+def alive(process: int) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def test_a_reader_that_leaves_is_no_error(small: Path, tmp_path: Path) -> None:

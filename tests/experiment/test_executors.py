@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 import time
 
 import pytest
 
+from jfsq_simpy.errors import JfsqError
 from jfsq_simpy.experiment.executors import Crew
+from jfsq_simpy.experiment.worker import Worker
 
 
 @pytest.mark.parametrize(("workers", "processes"), [(1, False), (3, False), (1, True)])
@@ -32,6 +35,37 @@ def test_processes_are_processes_and_threads_are_not() -> None:
         crew.submit("wrong", lambda: 1 / 0, processes=True)
         with pytest.raises(ZeroDivisionError):
             crew.next()
+
+
+def test_what_a_task_prints_is_not_taken_for_its_result(capfd: pytest.CaptureFixture[str]) -> None:
+    worker = Worker()
+    try:
+        assert worker.call(lambda: print("hello") or "result") == "result"
+        assert worker.call(lambda: "next") == "next"
+    finally:
+        worker.end()
+    assert "hello" in capfd.readouterr().err
+
+
+def test_a_worker_that_dies_is_an_error_not_a_wait() -> None:
+    worker = Worker()
+    with pytest.raises(JfsqError, match="worker process was ended"):
+        worker.call(lambda: os.kill(os.getpid(), signal.SIGKILL))
+    worker.end()
+
+
+def test_an_error_that_cannot_travel_is_still_told() -> None:
+    class Odd(Exception):
+        def __reduce__(self) -> str:
+            raise TypeError("not this one")
+
+    def task() -> None:
+        raise Odd("why")
+
+    worker = Worker()
+    with pytest.raises(RuntimeError, match="Odd: why"):
+        worker.call(task)
+    worker.end()
 
 
 def test_an_error_comes_back_as_itself() -> None:
