@@ -79,7 +79,8 @@ class Rates:
             raise ModelError("rates: every count must be a whole number of servers, at least 1.")
         if np.any(speeds[1:] >= speeds[:-1]):
             raise ModelError("rates: speeds must be distinct and fastest first; `from_speeds` sorts any vector.")
-        total, n_servers = float(speeds @ counts), int(counts.sum())
+        one_each = counts.strides == (0,) and bool((counts[:1] == 1).all())  # a view of one shared 1: no O(N) temporary
+        total, n_servers = float(speeds.sum() if one_each else speeds @ counts), int(counts.sum())
         if abs(total - n_servers) > SUM_TOLERANCE * n_servers:
             raise ModelError(
                 f"rates sum to {total:.12g} but must sum to N = {n_servers}: the unit of time is the mean service time of "
@@ -124,6 +125,10 @@ class Rates:
         """int array (n_classes + 1,): class k holds servers first_server[k] .. first_server[k + 1] - 1."""
         return np.concatenate([[0], np.cumsum(self.counts, dtype=np.int64)])
 
+    def first_of(self, k: Any) -> Any:
+        """`first_server[k]`, for a class or an int array of them, without the array where class k is server k."""
+        return k if self.all_distinct else self.first_server[k]
+
     def vector(self) -> FloatArray:
         """float array (n_servers,): the rate of every server, fastest first. O(N) memory."""
         return self.speeds if self.all_distinct else np.repeat(self.speeds, self.counts)
@@ -136,7 +141,7 @@ class Rates:
         """The rate of one server, 0 being the fastest. O(log n_classes)."""
         if not 0 <= server < self.n_servers:
             raise ModelError(f"server {server} does not exist: servers are 0 to {self.n_servers - 1}, fastest first.")
-        return float(self.speeds[np.searchsorted(self.first_server, server, side="right") - 1])
+        return float(self.speeds[server if self.all_distinct else np.searchsorted(self.first_server, server, side="right") - 1])
 
     def critical_index(self, capacity: float) -> CriticalIndex:
         """How many of the fastest servers it takes to carry `capacity`: the paper's N1, N2.
@@ -156,12 +161,14 @@ class Rates:
         k = int(np.searchsorted(edge, capacity * (1 + BOUNDARY_TOLERANCE), side="right")) - 1
         inside = max(capacity - float(edge[k]), 0.0) / float(self.speeds[k])
         noise = min(BOUNDARY_TOLERANCE * capacity / float(self.speeds[k]), 0.5)  # in servers of this class
-        first, whole = int(self.first_server[k]), min(int(inside + noise), int(self.counts[k]))
+        first, whole = int(self.first_of(k)), min(int(inside + noise), int(self.counts[k]))
         return CriticalIndex(first + whole, max(first + inside, float(first + whole)))
 
     @cached_property
     def _capacity_before_class(self) -> FloatArray:
-        return np.concatenate([[0.0], np.cumsum(self.speeds * self.counts)])
+        edges = np.zeros(self.n_classes + 1)
+        np.cumsum(self.speeds if self.all_distinct else self.speeds * self.counts, out=edges[1:])
+        return edges
 
     @cached_property
     def heterogeneity(self) -> Heterogeneity:

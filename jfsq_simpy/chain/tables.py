@@ -153,7 +153,7 @@ def _limits(share: FloatArray) -> Words:
     return np.where(below_one, scaled, np.uint64(_ALL))
 
 
-def _chunks(cell_numbers: IntArray, size: int = 1 << 16) -> list[IntArray]:
+def _chunks(cell_numbers: IntArray, size: int = 1 << 12) -> list[IntArray]:
     # temporaries of a few megabytes, whatever N is
     return [cell_numbers[i : i + size] for i in range(0, cell_numbers.size, size)]
 
