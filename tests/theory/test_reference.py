@@ -9,6 +9,7 @@ from scipy import stats
 
 from jfsq_simpy import exact, rates
 from jfsq_simpy.errors import ModelError, TooLargeError
+from jfsq_simpy.simulate import simulate
 from jfsq_simpy.system import System
 from jfsq_simpy.theory.reference import curves, erlang, fluid, limits, mean_field
 from jfsq_simpy.theory.reference.pooled import bounds_it, jobs_law, pooled
@@ -197,8 +198,9 @@ def test_fixed_point_is_close_to_a_system_of_a_hundred_servers():
     assert mean_field.supermarket_tails(0.7, 2, 40)[1:].sum() + 0.849 / 10 == pytest.approx(1.2193, abs=6e-3)
 
 
-def test_random_splitting_is_exact_at_any_n():
-    law = law_of("24-random-N3-b2")
+@pytest.mark.parametrize("case", ["24-random-N3-b2", "25-weighted_random-N3-b2"])
+def test_random_splitting_is_exact_at_any_n(case):
+    law = law_of(case)
     rates_ = law.system.rates
     point = mean_field.of_system(law.system)
     assert rates_.n_classes == 3
@@ -263,6 +265,24 @@ def test_the_conjecture_is_the_theorem_for_equal_servers_and_says_so_otherwise()
     assert limits.gamma_conjecture(rates.two_speed(10, ratio=3), "jsq").shape == pytest.approx(2.667, abs=1e-3)
     with pytest.raises(ModelError, match="conjecture"):
         limits.gamma_conjecture(rates.homogeneous(3), "random")
+
+
+@pytest.mark.verify
+def test_simulation_nears_the_conjecture_for_two_speeds():
+    # speeds 1.5 and .5, alpha = 3/4: the scaled mean rises from N = 100 to 1000 towards 4/3, and p_W X towards 2.
+    # Ten replications of 600 (50) relaxation times: the differences are many standard errors wide
+    limit = limits.gamma_conjecture(rates.two_speed(100, ratio=3))
+    means, waits = [], []
+    for n in (100, 1000):
+        system = System(rates.two_speed(n, ratio=3), alpha=0.75, places=10)
+        run = simulate(system, horizon=30_000, warmup=3000, replications=10, rng=1, workers=1)
+        means.append(((run.mean_jobs.low - n) / n**0.75, (run.mean_jobs.high - n) / n**0.75))
+        p_w = run.waiting_probability
+        waits.append((p_w.low * system.spare_capacity, p_w.high * system.spare_capacity))
+    assert means[0][1] < means[1][0]
+    assert means[1][1] < limit.mean
+    assert waits[0][1] < waits[1][0]
+    assert waits[1][1] < limit.waiting_constant
 
 
 @pytest.mark.parametrize(("n", "ratio"), [(100, 1.0923), (1000, 1.0290), (4000, 1.0151)])

@@ -19,6 +19,7 @@ from jfsq_simpy.theory.reference import fluid, limits, mean_field
 from jfsq_simpy.theory.reference.pooled import bounds_it, pooled
 from jfsq_simpy.theory.scope import why_silent
 
+SPLITTING = ("random", "weighted_random")  # every server is a queue of its own: exact at any N
 Kind = Literal["exact", "lower bound", "limit", "conjecture"]
 
 
@@ -81,4 +82,4 @@ def _mean_field(system: System) -> Iterator[Curve]:
     if point is None:
         return
     for metric in ("waiting_probability", "blocking_probability", "mean_wait", "mean_response", "mean_queue"):
-        yield Curve(metric, getattr(point, metric), "exact" if system.policy.name == "random" else "limit", "mean field")
+        yield Curve(metric, getattr(point, metric), "exact" if system.policy.name in SPLITTING else "limit", "mean field")

@@ -101,24 +101,38 @@ def power_of_d(load: float, d: int, places: int, shares: Sequence[float] = (1.0,
     return _fixed_point(load, places, shares, speeds, birth, waits=lambda u: float(u[1]) ** d, blocks=lambda u: float(u[-1]) ** d)
 
 
-def random_splitting(load: float, places: int, shares: Sequence[float] = (1.0,), speeds: Sequence[float] = (1.0,)) -> FixedPoint:
-    """A server uniformly at random: each is an M/M/1/b of its own, exactly at every N (one choice of d).
+def random_splitting(
+    load: float,
+    places: int,
+    shares: Sequence[float] = (1.0,),
+    speeds: Sequence[float] = (1.0,),
+    weights: Sequence[float] | None = None,
+) -> FixedPoint:
+    """A server at random, by weight (default: uniformly): each is an M/M/1/b of its own, exactly at every N.
 
     >>> round(random_splitting(0.5, 2).blocking_probability, 6)      # 1, 1/2, 1/4
     0.142857
     """
-    return power_of_d(load, 1, places, shares, speeds)
+    _check(load, 1)
+    g, mu = _classes(shares, speeds)
+    weight = np.ones(g.size) if weights is None else np.asarray(weights, dtype=np.float64)
+    to_class = g * weight / (g @ weight)  # share of all jobs
+    birth = load * to_class / g  # arrivals per server
+    x = np.concatenate([_class_tails(np.full(places, b), mu[c : c + 1]) for c, b in enumerate(birth.tolist())])
+    return FixedPoint(load, g, mu, x, float(to_class @ x[:, 1]), float(to_class @ x[:, -1]))
 
 
 def of_system(system: System) -> FixedPoint | None:
     """The fixed point that speaks about a system's policy, or None where none here does."""
     rates, policy = system.rates, system.policy
     shares, speeds = (rates.counts / rates.n_servers).tolist(), rates.speeds.tolist()
-    if not system.is_markov or policy.ties != "uniform":
+    if not system.is_markov:
         return None
     if policy.name == "random":
         return random_splitting(system.load, system.places, shares, speeds)
-    if policy.name == "jsq_d":
+    if policy.name == "weighted_random":
+        return random_splitting(system.load, system.places, shares, speeds, weights=speeds)
+    if policy.name == "jsq_d" and policy.ties == "uniform":
         return power_of_d(system.load, policy.samples, system.places, shares, speeds)
     return None
 
@@ -133,9 +147,7 @@ def _fixed_point(
     waits: Callable[[FloatArray], float],
     blocks: Callable[[FloatArray], float],
 ) -> FixedPoint:
-    g, mu = np.asarray(shares, dtype=np.float64), np.asarray(speeds, dtype=np.float64)
-    if g.shape != mu.shape or not math.isclose(float(g.sum()), 1.0, rel_tol=1e-9) or (mu <= 0).any():
-        raise ModelError("shares must sum to 1, with one speed above 0 for each.")
+    g, mu = _classes(shares, speeds)
     x = np.tile(np.linspace(1.0, 0.0, places + 2)[:-1], (g.size, 1))
     step = 1.0
     change = math.inf
@@ -150,6 +162,13 @@ def _fixed_point(
         x = x + step * (target - x)
     u = g @ x
     return FixedPoint(load, g, mu, x, waits(u), blocks(u))
+
+
+def _classes(shares: Sequence[float], speeds: Sequence[float]) -> tuple[FloatArray, FloatArray]:
+    g, mu = np.asarray(shares, dtype=np.float64), np.asarray(speeds, dtype=np.float64)
+    if g.shape != mu.shape or not math.isclose(float(g.sum()), 1.0, rel_tol=1e-9) or (mu <= 0).any():
+        raise ModelError("shares must sum to 1, with one speed above 0 for each.")
+    return g, mu
 
 
 def _class_tails(birth: FloatArray, mu: FloatArray) -> FloatArray:
