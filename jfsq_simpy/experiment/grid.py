@@ -104,11 +104,12 @@ class Work:
         self.engine: Engine = engines.choose(plan.engine, point.system, trace=False)
         self.key = key_of(point, self.engine.view)
         self.warmup = WarmupChoice(float(plan.warmup), 0, 0.0) if plan.warmup != "auto" else None
-        there = ledger.records(self.key) if ledger is not None else {}
+        self.there = ledger.records(self.key) if ledger is not None else {}  # a precision may want more of them
         if ledger is not None:
             self.warmup = self.warmup or ledger.warmup(self.key)
-        self.records = {n: there[n] for n in plan.replications if n in there}
-        self.missing = [n for n in plan.replications if n not in there]  # and not handed out yet
+        self.records: dict[int, Record] = {}
+        self.missing: list[int] = []  # neither there nor handed out
+        self._want(plan.replications)
         self.under_way = 0  # replications handed out
         self.choosing = False
         self.jobs = 0
@@ -122,8 +123,8 @@ class Work:
 
     def go_on(self, crew: Crew) -> None:
         """Hand out what can be done now."""
-        if not self.missing and not self.under_way:
-            self._ask_for_more()
+        while not self.missing and not self.under_way and self._ask_for_more():
+            pass  # what is asked for may be there already
         if not self.missing or self.choosing:
             return
         apart = not self.engine.compiled
@@ -168,18 +169,23 @@ class Work:
             run.warnings.append(self._short_of())
         return PointResult(self.point, run)
 
+    def _want(self, numbers: Sequence[int]) -> None:
+        self.records |= {n: self.there[n] for n in numbers if n in self.there}
+        self.missing = [n for n in numbers if n not in self.there]
+
     def _choice_of_warmup(self) -> Callable[[], WarmupChoice]:
         system, plan = self.point.system, self.point.plan
         return partial(warmup_for, system, plan.length(system), engine=self.engine.name, rng=plan.seed, start=plan.start)
 
-    def _ask_for_more(self) -> None:
+    def _ask_for_more(self) -> bool:
+        """Whether a precision not yet reached calls for more replications; if so they are wanted now."""
         goal, plan = self.point.plan.precision, self.point.plan
         if goal is None or self.precise is not None:
-            return
+            return False
         estimate = run_of(self.point, list(self.records.values()))[goal.metric]
         if estimate.half_width <= goal.relative * abs(estimate.value):
             self.precise = True
-            return
+            return False
         n, spent = self.total, time.perf_counter() - self.began
         # the width falls like 1/sqrt(n); at most twice as many at a time, since it is itself an estimate
         factor = (estimate.half_width / (goal.relative * abs(estimate.value))) ** 2 if estimate.value else 2.0
@@ -187,11 +193,12 @@ class Work:
         affordable = math.floor((goal.max_seconds - spent) / max(spent / n, 1e-9))
         if affordable < 1:
             self.precise = False
-            return
+            return False
         first = max(plan.replications) + 1
         numbers = (*plan.replications, *range(first, first + min(more, affordable)))
         self.point = replace(self.point, plan=plan.numbered(numbers))
-        self.missing = [n for n in numbers if n not in self.records]
+        self._want(numbers[n:])
+        return True
 
     def _short_of(self) -> str:
         goal = self.point.plan.precision

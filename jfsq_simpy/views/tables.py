@@ -25,10 +25,10 @@ SPEEDS_WITH_A_UNIT = ("classes", "file")  # profiles whose speeds are the user's
 def estimates(results: Results) -> Table:
     """A row a point: p_W, p_B and E[W] with their intervals, and how many jobs they rest on."""
     keys = labels([p.point for p in results])
-    table = _table(*keys.values(), "load", *SYMBOLS.values(), "jobs")
+    table = _table(*keys.values(), *_load_column(keys), *SYMBOLS.values(), "jobs")
     for p in results:
         cells = [with_interval(p.estimates[name]) for name in SYMBOLS]
-        table.add_row(*_labelled(p.point, keys), short(p.run.system.load), *cells, compact(p.run.jobs))
+        table.add_row(*_labelled(p.point, keys), *cells, compact(p.run.jobs))
     level = f"{results[0].run.level:.0%} intervals from replications. " if len(results) else ""
     table.caption = f"{MEANING}, in {_unit(results)}.\n{level}`< x`: none seen, so at most x."
     return table
@@ -38,10 +38,10 @@ def exact(rows: Iterable[tuple[Point, Mapping[str, float] | None, str]]) -> Tabl
     """A row a point: exact p_W, p_B and E[W], and how they were found (or why not)."""
     rows = list(rows)
     keys = labels([point for point, _, _ in rows])
-    table = _table(*keys.values(), "load", *SYMBOLS.values(), "how")
+    table = _table(*keys.values(), *_load_column(keys), *SYMBOLS.values(), "how")
     for point, values, how in rows:
         cells = [short(values[name], 10) if values else "-" for name in SYMBOLS]
-        table.add_row(*_labelled(point, keys), short(point.system.load), *cells, how)
+        table.add_row(*_labelled(point, keys), *cells, how)
     table.caption = f"{MEANING}."
     return table
 
@@ -63,7 +63,12 @@ def labels(points: Sequence[Point]) -> dict[str, str]:
 
 
 def _labelled(point: Point, keys: Mapping[str, str]) -> list[str]:
-    return [_shown(point.labels.get(key)) for key in keys]
+    load = [short(point.system.load)] if _load_column(keys) else []
+    return [*(_shown(point.labels.get(key)) for key in keys), *load]
+
+
+def _load_column(keys: Mapping[str, str]) -> list[str]:
+    return [] if "system.load" in keys else ["load"]  # swept, it is there already
 
 
 def _shown(value: Any) -> str:

@@ -79,6 +79,15 @@ def test_precision_adds_replications_until_it_is_reached() -> None:
     assert p.run.mean_queue.half_width <= 0.05 * p.run.mean_queue.value
 
 
+def test_a_precision_reached_once_is_read_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    goal = ["run.precision={metric = 'mean_queue', relative = 0.1, max_seconds = 60.0}", "run.jobs=100"]
+    first = Scenario.parse(TEXT, goal).run(tmp_path, workers=1)
+    assert max(len(p.run.replications) for p in first) > 3
+    monkeypatch.setattr("jfsq_simpy.engines.run_replications", lambda *_, **__: pytest.fail("everything is there"))
+    assert Scenario.parse(TEXT, goal).run(tmp_path, workers=1).table().equals(first.table())
+    assert results(tmp_path).table().equals(first.table())
+
+
 def test_precision_out_of_reach_is_said() -> None:
     (p,) = run([point(precision=Precision("mean_queue", relative=1e-9, max_seconds=0.2))], workers=1)
     assert p.run.precise is False
