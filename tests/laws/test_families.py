@@ -82,7 +82,7 @@ def test_draws_follow_scipys_distribution_function(law, scipys, blocks):
             lambda x: sum(w * 2 * w * math.exp(-2 * w * x) for w in ((1 + math.sqrt(0.6)) / 2, (1 - math.sqrt(0.6)) / 2)),
         ),
     ],
-    ids=repr,
+    ids=lambda value: "density" if callable(value) else repr(value),  # a function's repr holds its address
 )
 @pytest.mark.parametrize("s", [0.0, 0.3, 2.0, 40.0])
 def test_laplace_is_the_integral_it_stands_for(law, density, s):
