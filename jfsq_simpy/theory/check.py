@@ -49,6 +49,11 @@ def check(
 
     Returns a CheckReport: `.failed`, `.table()`, `.by_metric()`, `.to_dict()`. Errors: PlanError when
     `measured` is of another system.
+
+    >>> from jfsq_simpy import rates
+    >>> system = System(rates.homogeneous(100), alpha=0.3, places=2)
+    >>> {line.variant: line.verdict for line in check(system, solve(system)).lines if line.name == "Lemma 3"}
+    {'whole': 'holds', 'statement': 'condition not met', 'proof': 'not judged'}
     """
     evidence = evidence_of(measured)
     if evidence.system is not system and evidence.system.describe() != system.describe():

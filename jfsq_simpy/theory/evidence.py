@@ -61,7 +61,8 @@ def exactly(value: float) -> Finding:
 def from_estimate(e: Estimate) -> Finding:
     """An Estimate as a Finding; where nothing was seen the error is what the upper limit allows."""
     t = float(stats.t.ppf((1 + e.level) / 2, e.n - 1)) if e.n > 1 else math.nan
-    return Finding(e.value, e.low, e.high, (e.high - e.low) / 2 / t if e.value > 0 else e.high / t, e.n)
+    half = max(e.high - e.value, e.value - e.low)  # intervals may be lopsided: the wider side is the safe one
+    return Finding(e.value, e.low, e.high, half / t, e.n)
 
 
 class Evidence(ABC):

@@ -86,6 +86,11 @@ def scaling(points: Sequence[Any], metric: str = "waiting_probability", *, level
     """The slope of a metric over Runs (or exact laws) of one alpha, with its interval.
 
     Runs must have the same replication numbers, since those are the units. Errors: PlanError.
+
+    >>> from jfsq_simpy import System, exact, rates
+    >>> laws = [exact.solve(System(rates.homogeneous(n), alpha=0.75, places=2)) for n in (100, 200)]
+    >>> scaling(laws, "mean_wait").order_exponent
+    -0.25
     """
     if metric not in ORDERS:
         raise PlanError(f"metric = {metric!r}: Theorem 1 gives orders for {', '.join(ORDERS)}.")

@@ -97,7 +97,7 @@ def run_of(system, **plan):
 
 def test_measured_terms_of_equal_servers_meet_the_exact_ones():
     system = System(rates.homogeneous(6), load=0.9, places=2)
-    run = run_of(system, horizon=4000)
+    run = run_of(system, horizon=2500)
     truth = coupling(state_law_of(law_of("08-jfsq-N6-b2")), 0.8, 2)
     found = measured_coupling(run, 0.8, 2)
     for name in ("moment", "collapse", "lower_moment"):
