@@ -137,8 +137,13 @@ def _deviations(total: Tally, units: Sequence[Tally], measure: Callable[[Tally],
     """What the measure gains by leaving out each unit, about its mean: float array (n_units, ...)."""
     if len(units) < 2:
         return np.zeros((len(units), 1))
-    left_out = np.array([measure(_without(total, unit)) for unit in units], dtype=np.float64)
-    return np.asarray(left_out - left_out.mean(axis=0))
+    without = left_out(total, units, measure)
+    return np.asarray(without - without.mean(axis=0))
+
+
+def left_out(total: Tally, units: Sequence[Tally], measure: Callable[[Tally], Any]) -> FloatArray:
+    """The measure of the pooled counts without each unit in turn: float array (n_units, ...)."""
+    return np.array([measure(_without(total, unit)) for unit in units], dtype=np.float64)
 
 
 def _without(total: Tally, unit: Tally) -> Tally:

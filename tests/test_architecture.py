@@ -37,6 +37,7 @@ ROOMS = [
     # A scenario *has* a verb, run, so it comes after the experiments it starts; the rooms it reads files for
     # (laws, rates, system) never look back at it.
     "scenario",
+    "compare",
     "verify",
     "views",
     "cli",

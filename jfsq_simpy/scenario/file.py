@@ -14,12 +14,13 @@ import itertools
 import math
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
+from jfsq_simpy import theory
 from jfsq_simpy.draws import Seed
 from jfsq_simpy.errors import DataError, JfsqError, PlanError, ScenarioError
 from jfsq_simpy.experiment import Ledger, Plan, Point, Precision, Progress, Results
@@ -98,6 +99,10 @@ class Scenario:
     def points(self) -> list[Point]:
         """The points of the grid, the last sweep key varying fastest; one point when nothing is swept."""
         return list(self._points)
+
+    def with_points(self, points: Sequence[Point]) -> Scenario:
+        """The same question, its points planned anew (a warm-up or an engine that several of them share)."""
+        return replace(self, _points=tuple(points))
 
     def run(
         self,
@@ -185,7 +190,10 @@ def _point(raw: Mapping[str, Any], labels: Mapping[str, Any], builder: Builder) 
     except ValidationError as error:
         raise ScenarioError(sentence(error, ScenarioTable)) from None
     system = builder.system(table.system)
-    return Point(dict(labels), system, _plan(table.run), _kept(table.system, builder.base))
+    plan = _plan(table.run)
+    if table.record.observe == "theory":
+        plan = replace(plan, observe=theory.observables(system))
+    return Point(dict(labels), system, plan, _kept(table.system, builder.base))
 
 
 def _kept(table: SystemTable, base: Path) -> dict[str, Any]:

@@ -115,9 +115,33 @@ class RunTable(Table):
     level: float = Field(default=0.95, gt=0, lt=1, description="confidence level of intervals", examples=[0.95])
 
 
+class CompareTable(Table):
+    """[compare]: the policies to hold against each other on the same jobs, and by what."""
+
+    policies: list[Named] = Field(default_factory=list, description="the policies to compare", examples=[["jfsq", "jsq"]])
+    metric: str = Field(default="mean_response", description="what to compare them by", examples=["mean_response"])
+    against: Named | None = Field(default=None, description="the one the others are held against", examples=["jfsq"])
+
+
+class RecordTable(Table):
+    """[record]: what else to count, beside what every metric needs."""
+
+    observe: Literal["nothing", "theory"] = Field(
+        default="nothing",
+        description='"theory": what `jfsq check` judges by, and the joint law of waiting jobs and idle servers',
+        examples=["theory"],
+    )
+
+
 class ScenarioTable(Table):
     """The whole file."""
 
     system: SystemTable = Field(description="the system to study", examples=[{"servers": 100, "load": 0.9, "places": 5}])
     run: RunTable = Field(default_factory=lambda: RunTable(), description="how to run it")
+    record: RecordTable = Field(
+        default_factory=lambda: RecordTable(), description="what else to count", examples=[{"observe": "theory"}]
+    )
+    compare: CompareTable = Field(
+        default_factory=lambda: CompareTable(), description="what to compare", examples=[{"policies": ["jfsq", "jsq"]}]
+    )
     sweep: dict[str, Any] = Field(default_factory=dict, description="the grid", examples=[{"system.servers": [10, 100]}])

@@ -40,6 +40,15 @@ def with_interval(e: Estimate) -> str:
     return f"({value:.{digits}f} ± {width:.{digits}f})e{power:+03d}"
 
 
+def signed(e: Estimate) -> str:
+    """A difference and its half width, with its sign.
+
+    >>> signed(Estimate(0.042132, 0.0409, 0.0433, 0.95, 10, "")), signed(Estimate(0.0, 0.0, 0.0, 0.95, 10, ""))
+    ('+0.0421 ± 0.0012', '0')
+    """
+    return f"+{with_interval(e)}" if e.value > 0 else with_interval(e)
+
+
 def short(value: float, digits: int = 4) -> str:
     """A number to a few significant digits.
 
