@@ -97,8 +97,9 @@ def mser5(path: FloatArray) -> int:
     left = n - np.arange(n // 2 + 1)
     tail_sum = np.cumsum(means[::-1])[::-1][: left.size]
     tail_squares = np.cumsum((means**2)[::-1])[::-1][: left.size]
-    score = (tail_squares - tail_sum**2 / left) / left**2
-    return int(np.argmin(score)) * BATCH
+    spread = tail_squares - tail_sum**2 / left
+    spread[spread < 1e-12 * tail_squares[0]] = 0.0  # rounding; of several that do not vary at all the first is taken
+    return int(np.argmin(spread / left**2)) * BATCH
 
 
 def choose_warmup(system: System, length: float, pilot: PilotRun) -> WarmupChoice:
