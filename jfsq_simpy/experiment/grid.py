@@ -26,7 +26,7 @@ from jfsq_simpy.experiment.plan import Plan, Point
 from jfsq_simpy.experiment.record import SCHEMA, Record, fleet_digest, key_of, plain_window, versions
 from jfsq_simpy.experiment.results import PointResult, Results, plain, run_of
 from jfsq_simpy.simulate import warmup_for
-from jfsq_simpy.tally import NOTHING, Outcome, Window
+from jfsq_simpy.tally import Outcome, Window
 from jfsq_simpy.warmup import WarmupChoice
 
 
@@ -247,7 +247,7 @@ def replicate(engine: Engine, point: Point, numbers: Sequence[int], window: Wind
     plan: Plan = point.plan
     started, before = datetime.now(UTC).isoformat(timespec="seconds"), time.perf_counter()
     outcomes = engines.run_replications(
-        engine, point.system, plan.seed, list(numbers), window, observe=NOTHING, start=plan.start, workers=1
+        engine, point.system, plan.seed, list(numbers), window, observe=plan.observe, start=plan.start, workers=1
     )
     seconds = (time.perf_counter() - before) / len(numbers)
     return [Measured(n, o, window, started, seconds) for n, o in zip(numbers, outcomes, strict=True)]

@@ -136,6 +136,7 @@ class Ledger:
             seed=seed,
             level=entry["level"],
             start=first.plan["start"],
+            observe=first.observe,
         )
         return Point(entry["point"], system, plan, entry["table"])
 

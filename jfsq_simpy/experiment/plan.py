@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from jfsq_simpy.draws import Seed
@@ -19,7 +19,7 @@ from jfsq_simpy.errors import PlanError
 from jfsq_simpy.metrics import METRICS
 from jfsq_simpy.simulate import BATCHES
 from jfsq_simpy.system import System
-from jfsq_simpy.tally import Window
+from jfsq_simpy.tally import NOTHING, Observables, Window
 
 DEFAULT_JOBS = 100_000  # a replication's length when a plan names none
 
@@ -60,6 +60,7 @@ class Plan:
     batches: int | None = None  # 32 for a single replication, whose batches are then the units; else 1
     drain: float = math.inf
     level: float = 0.95
+    observe: Observables = NOTHING  # what else to count at snapshots, kept with the records
 
     def __post_init__(self) -> None:
         if self.engine not in ("auto", *ENGINES):
@@ -93,7 +94,9 @@ class Plan:
         """Everything a single replication's numbers depend on, beside system, seed and engine view."""
         drain = None if math.isinf(self.drain) else self.drain
         length = {"jobs": self.jobs} if self.horizon is None else {"horizon": self.horizon}
-        return {**length, "warmup": self.warmup, "start": self.start, "batches": self.batches, "drain": drain}
+        told = {**length, "warmup": self.warmup, "start": self.start, "batches": self.batches, "drain": drain}
+        # said only where something is asked for: records of plain runs keep their keys
+        return told | ({"observe": asdict(self.observe)} if self.observe != NOTHING else {})
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from jfsq_simpy.errors import DataError
 from jfsq_simpy.experiment.plan import Point
 from jfsq_simpy.system import System
-from jfsq_simpy.tally import Outcome, Tally
+from jfsq_simpy.tally import NOTHING, Observables, Outcome, Tally
 
 SCHEMA = 1
 PACKAGES = ("jfsq_simpy", "numpy", "scipy", "simpy", "numba")
@@ -74,6 +74,12 @@ class Record:
             return cls(**document | {"tallies": [decoded(t) for t in document["tallies"]]})
         except (TypeError, ValueError, KeyError, IndexError):
             raise DataError("holds a tally that cannot be read") from None
+
+    @property
+    def observe(self) -> Observables:
+        """What else was counted at snapshots."""
+        asked = self.plan.get("observe")
+        return Observables(**{name: _tuples(value) for name, value in asked.items()}) if asked else NOTHING
 
     def outcome(self) -> Outcome:
         """What the engine had handed back."""
@@ -162,6 +168,10 @@ def _decoded(value: Any) -> Any:
         flat[np.array(value["at"], dtype=np.int64)] = values
         values = flat
     return values.reshape(value["shape"])
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(_tuples(v) for v in value) if isinstance(value, (list, tuple)) else value
 
 
 def _plain(value: Any) -> Any:

@@ -114,6 +114,7 @@ def run_of(point: Point, records: Sequence[Record], precise: bool | None = None)
         window=Window(w["warmup"], w["length"], w["batches"], drain),
         replications=[r.replication for r in ordered],
         start=first.plan["start"],
+        observe=first.observe,
         level=point.plan.level,
         seconds=sum(r.seconds for r in ordered),
         warnings=[],
