@@ -42,9 +42,12 @@ class AliasTable:
         """
         own = words >> np.uint64(64 - self.bits)
         low = np.uint64((1 << self.bits) - 1)
-        column = self.column[own]
-        drawn: Words = np.where((words << np.uint64(self.bits) | low) < column, own, column & low)
-        return drawn.astype(np.int64)
+        column = self.column[own.view(np.int64)]
+        other = column & low
+        # where(kept, own, other), in arithmetic: several times as fast on random conditions
+        kept = (words << np.uint64(self.bits) | low) < column
+        drawn: Words = other ^ ((own ^ other) * kept)
+        return drawn.view(np.int64)
 
 
 def alias_table(weights: FloatArray) -> tuple[AliasTable, float]:

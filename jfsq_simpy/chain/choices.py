@@ -34,7 +34,7 @@ def picked(system: System, choices: Words) -> IntArray:
 
     Without replacement pick i is number floor(word_i * (N - i) / 2^64) of the servers not yet picked.
     """
-    query, picks = sampling(system), []
+    query, picks = sampling(system), list[int]()
     for i in range(query.d):
         pick = int(times_high(choices[i], system.n_servers - (0 if query.replace else i)))
         if not query.replace:

@@ -8,6 +8,9 @@ Cost  15 ns an arrival, for N = 10^3 as for N = 10^9
 Repeats `lockstep` (form "classes", rule "rank" of JFSQ), event for event
 """
 
+# mypy: disable-error-code="no-untyped-def, no-untyped-call, assignment, no-any-return"
+# kernels turn NumPy scalars of one width into another, which Numba follows and type checkers do not
+
 from __future__ import annotations
 
 import numpy as np

@@ -8,6 +8,9 @@ Cost  20 to 40 ns an arrival; one more node of 16 read each time the cells grow 
 Repeats `lockstep` (form "classes", rule "rank"), event for event
 """
 
+# mypy: disable-error-code="no-untyped-def, no-untyped-call, assignment, no-any-return"
+# kernels turn NumPy scalars of one width into another, which Numba follows and type checkers do not
+
 from __future__ import annotations
 
 import numpy as np

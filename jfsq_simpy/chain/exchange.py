@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from jfsq_simpy.chain.tables import times_high
-from jfsq_simpy.draws import Words, WordStream, mix64
+from jfsq_simpy.draws import Words, mix64
 from jfsq_simpy.rates import IntArray
 from jfsq_simpy.system import System
 from jfsq_simpy.tally import Observables
@@ -45,11 +45,14 @@ def cuts_of(system: System, observe: Observables) -> Cuts:
     return Cuts(m, first[k], np.where(whole, m, first[np.minimum(k + 1, first.size - 1)]))
 
 
-def seeds(choices: WordStream, snapshot: int, n_cuts: int, cut: int) -> Words:
-    """The word that starts a draw's own stream: one for each cut of each snapshot of the window."""
+def seeds(start: Words, gamma: Words, snapshot: int, n_cuts: int, cut: int) -> Words:
+    """The word that starts a draw's own stream, uint64 array (n_paths,): one for each cut of each snapshot.
+
+    `start`, `gamma` : uint64 arrays (n_paths,), of the streams of choices.
+    """
     first = (FIRST_WORD + snapshot * n_cuts + cut + 1) % 2**64
     with np.errstate(over="ignore"):
-        return np.atleast_1d(mix64(choices.start + np.uint64(first) * choices.gamma)).ravel()
+        return mix64(start + np.uint64(first) * gamma)
 
 
 def overlap(n: int, marked: int, drawn: IntArray, seed: Words) -> IntArray:

@@ -9,6 +9,9 @@ Cost  about 10 ns an arrival up to 4,000 servers, 15 ns at 10^5; one more word r
 Repeats `lockstep` (rule "first"), event for event
 """
 
+# mypy: disable-error-code="no-untyped-def, no-untyped-call, assignment, no-any-return"
+# kernels turn NumPy scalars of one width into another, which Numba follows and type checkers do not
+
 from __future__ import annotations
 
 import numpy as np

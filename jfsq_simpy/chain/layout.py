@@ -68,7 +68,7 @@ class ClassCodes(NamedTuple):
 
     bits: int
     column: Words
-    count: Words  # (n_classes + 1,) servers of each class; 1 for the arrival
+    servers: Words  # (n_classes + 1,) servers of each class; 1 for the arrival
     one: Words  # (BLOCK,) first words
     two: Words  # (BLOCK,) second words
     which: NDArray[np.int32]  # (BLOCK,) speed class; n_classes is an arrival
@@ -346,7 +346,7 @@ def sums(n_servers: int, places: int, holding: int) -> Sums:
     n_leaf = plain.n_leaf
     below = np.bitwise_count(plain.leaf).astype(np.uint64).reshape(places + 1, n_leaf)
     on = below.sum(axis=1, dtype=np.uint64)
-    layers = []
+    layers: list[Words] = []
     while not layers or below.shape[1] > FAN:
         below = np.add.reduceat(below, np.arange(0, below.shape[1], FAN), axis=1)
         layers.append(below)
@@ -367,7 +367,9 @@ def draw(system: System, form: str) -> Draw:
         rates.class_of_server().astype(np.int32) if by_server else np.zeros(0, dtype=np.int32),
         ranks,
         rate_weights(rates).astype(np.uint64),
-        *(np.zeros(query.d, dtype=np.int64) for _ in range(3)),
+        np.zeros(query.d, dtype=np.int64),
+        np.zeros(query.d, dtype=np.int64),
+        np.zeros(query.d, dtype=np.int64),
         np.zeros(query.d, dtype=np.uint64),
     )
 

@@ -14,18 +14,21 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from jfsq_simpy.chain.abreast import ClassesAbreast, ServersAbreast
-from jfsq_simpy.chain.choices import choice_words
+from jfsq_simpy.chain.abreast import ServersAbreast
+from jfsq_simpy.chain.abreast_classes import ClassesAbreast
+from jfsq_simpy.chain.abreast_sets import SetsAbreast
 from jfsq_simpy.chain.observed import Observed
 from jfsq_simpy.chain.plan import Grid, Plan, first_holding, grid_of, plan_of, supports
-from jfsq_simpy.draws import Purpose, Seed, Words, WordStream, word_stream
+from jfsq_simpy.chain.streams import Streams
+from jfsq_simpy.draws import Seed
 from jfsq_simpy.rates import IntArray
 from jfsq_simpy.system import System
 from jfsq_simpy.tally import NOTHING, Groups, Observables, Outcome, Tally, Window, groups_of
 
 __all__ = ["path", "run", "supports"]
 
-BLOCK_CELLS = 2**18  # events x replications decoded at a time
+FEW_SERVERS = 16  # up to here `argmin` over the bytes of a row is as quick as sets of bits
+BLOCK_CELLS = 2**15  # events x replications decoded at a time
 MOST_BYTES = 2**29  # of state and counts; more replications than fit go one group after the other
 
 
@@ -66,10 +69,10 @@ def path(
     """The states after 0 .. n_events events, as `walk.path` gives them, with a leading axis of replications."""
     plan = plan_of(system, form)
     fleet = _fleet(system, plan, groups_of(system), len(replications), first_holding(system, start))
-    words = _Words(seed, list(replications), fleet.events.words, choice_words(system))
+    streams = Streams(seed, replications)
     states = [fleet.copy()]
     for k in range(n_events):
-        fleet.load(*words.block(k, 1))
+        fleet.load(streams, k, 1)
         fleet.step(0)
         states.append(fleet.copy())
     return np.array(states).swapaxes(0, 1)
@@ -81,30 +84,10 @@ def _bytes_per_path(system: System, groups: Groups, plan: Plan) -> int:
 
 
 def _fleet(system: System, plan: Plan, groups: Groups, n_paths: int, holding: int) -> ServersAbreast | ClassesAbreast:
-    kind = ClassesAbreast if plan.counts else ServersAbreast
-    return kind(system, plan, groups, n_paths, holding)
-
-
-class _Words:
-    """The words of several replications, events down, replications across."""
-
-    def __init__(self, seed: Seed, numbers: list[int], width: int, choices: int) -> None:
-        self.width, self.choices = width, choices
-        self.streams = [_abreast(seed, numbers, purpose) for purpose in (Purpose.EVENTS, Purpose.CHOICES)]
-
-    def block(self, first: int, n: int) -> tuple[Words, Words]:
-        """Words and choices of events first .. first + n - 1: uint64 arrays (n, n_paths, words an event)."""
-        events, choices = (
-            stream.words(first * width, n * width).reshape(-1, n, width).swapaxes(0, 1)
-            for stream, width in zip(self.streams, (self.width, self.choices), strict=True)
-        )
-        return events, choices
-
-
-def _abreast(seed: Seed, numbers: list[int], purpose: Purpose) -> WordStream:
-    streams = [word_stream(seed, n, purpose) for n in numbers]
-    start, gamma = (np.array([getattr(s, name) for s in streams])[:, None] for name in ("start", "gamma"))
-    return WordStream(start, gamma)  # type: ignore[arg-type]  # its formula holds for columns as well
+    if plan.counts:
+        return ClassesAbreast(system, plan, groups, n_paths, holding)
+    by_sets = plan.rule == "first" and system.n_servers > FEW_SERVERS
+    return (SetsAbreast if by_sets else ServersAbreast)(system, plan, groups, n_paths, holding)
 
 
 class _Run:
@@ -125,7 +108,7 @@ class _Run:
         self.n_paths, self.window = len(numbers), window
         self.fleet = _fleet(system, plan, groups, len(numbers), first_holding(system, start))
         self.grid: Grid = grid_of(self.fleet.events.rate, window)
-        self.words = _Words(seed, numbers, self.fleet.events.words, choice_words(system))
+        self.streams = Streams(seed, numbers)
         self.block = max(1, BLOCK_CELLS // len(numbers))
         self.arrivals = np.zeros(len(numbers), dtype=np.int64)
 
@@ -135,7 +118,7 @@ class _Run:
         batches = []
         for begin, end in zip(self.grid.edges[:-1].tolist(), self.grid.edges[1:].tolist(), strict=True):
             first = self.grid.snapshots_before(begin)
-            observed = Observed(self.observe, self.system, self.n_paths, first, self.words.streams[1])
+            observed = Observed(self.observe, self.system, self.n_paths, first, self.streams)
             self._advance(self.grid.warmup + begin, self.grid.warmup + end, observed)
             snapshots = self.grid.snapshots_before(end) - first
             joins, held = self.fleet.counted()
@@ -152,7 +135,7 @@ class _Run:
         """Events begin .. end - 1; snapshots on the grid if there is anything to observe."""
         for first in range(begin, end, self.block):
             n = min(self.block, end - first)
-            self.fleet.load(*self.words.block(first, n))
+            self.fleet.load(self.streams, first, n)
             for k in range(n):
                 if observed is not None and (first + k - self.grid.warmup) % self.grid.stride == 0:
                     self.fleet.snapshot(observed)

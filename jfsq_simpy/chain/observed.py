@@ -13,7 +13,7 @@ from collections.abc import Callable
 import numpy as np
 
 from jfsq_simpy.chain.exchange import cuts_of, overlap, seeds
-from jfsq_simpy.draws import WordStream
+from jfsq_simpy.chain.streams import Streams
 from jfsq_simpy.rates import IntArray
 from jfsq_simpy.system import System
 from jfsq_simpy.tally import Observables, Tally
@@ -22,9 +22,9 @@ from jfsq_simpy.tally import Observables, Tally
 class Observed:
     """What one batch saw at its snapshots, a row a replication."""
 
-    def __init__(self, observe: Observables, system: System, n_paths: int, first: int, choices: WordStream) -> None:
+    def __init__(self, observe: Observables, system: System, n_paths: int, first: int, streams: Streams) -> None:
         self.observe, self.n_servers = observe, system.n_servers
-        self.cuts, self.number, self.choices = cuts_of(system, observe), first, choices
+        self.cuts, self.number, self.streams = cuts_of(system, observe), first, streams
         self.joint = np.zeros((n_paths, *observe.joint_shape), dtype=np.int64)
         self.tails = np.zeros((n_paths, len(observe.tails)), dtype=np.int64)
         self.idle_tails = np.zeros((n_paths, len(observe.idle_tails)), dtype=np.int64)
@@ -69,7 +69,7 @@ class Observed:
         m, begin, end = (int(x[i]) for x in self.cuts)
         idle = idle_before(begin)
         if begin < end:
-            seed = seeds(self.choices, self.number, self.cuts.fastest.size, i)
+            seed = seeds(self.streams.choice_start, self.streams.choice_gamma, self.number, self.cuts.fastest.size, i)
             idle = idle + overlap(end - begin, m - begin, idle_before(end) - idle, seed)
         return idle
 

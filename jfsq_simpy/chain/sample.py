@@ -8,6 +8,9 @@ Cost  40 ns an arrival for d = 2
 Repeats `lockstep` (rule "sample"), event for event
 """
 
+# mypy: disable-error-code="no-untyped-def, no-untyped-call, assignment, no-any-return"
+# kernels turn NumPy scalars of one width into another, which Numba follows and type checkers do not
+
 from __future__ import annotations
 
 import numpy as np

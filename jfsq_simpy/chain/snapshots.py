@@ -7,9 +7,13 @@ Cost  up to 2^20 servers 1 byte read and 1 written a server and occupied level (
       once); above, a population count a word and occupied level
 """
 
+# mypy: disable-error-code="no-untyped-def, no-untyped-call, assignment, no-any-return"
+# kernels turn NumPy scalars of one width into another, which Numba follows and type checkers do not
+
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from jfsq_simpy.chain import exchange
 from jfsq_simpy.chain.compiling import kernel, part
@@ -17,6 +21,7 @@ from jfsq_simpy.chain.decode import mix64, times_high
 from jfsq_simpy.chain.exchange import STEP
 from jfsq_simpy.chain.layout import SNAPSHOTS, Watch
 from jfsq_simpy.jobs.bits import count_ones
+from jfsq_simpy.rates import IntArray
 
 U63, ALL = np.uint64(63), np.uint64(2**64 - 1)
 FIRST_WORD = np.uint64(exchange.FIRST_WORD)
@@ -24,7 +29,7 @@ MOST_IN_BYTE = 255
 
 
 @part
-def snapshot_servers(queue, n_servers, group_of, at_most, in_bytes, full, numbers, places):  # type: ignore[no-untyped-def]
+def snapshot_servers(queue, n_servers, group_of, at_most, in_bytes, full, numbers, places):
     """Count the levels of the servers as they stand."""
     highest = np.uint8(0)
     for n in range(n_servers):
@@ -41,14 +46,14 @@ def snapshot_servers(queue, n_servers, group_of, at_most, in_bytes, full, number
 
 
 @part
-def add_by_group(leaf, row, edges, at_most, level, places):  # type: ignore[no-untyped-def]
+def add_by_group(leaf, row, edges, at_most, level, places):
     """Count the servers on in a row of the sets, group by group."""
     for g in range(edges.size - 1):
         at_most[g * places + level] += ones_between(leaf, row, edges[g], edges[g + 1])
 
 
 @part
-def ones_between(leaf, row, first, end):  # type: ignore[no-untyped-def]
+def ones_between(leaf, row, first, end):
     """How many of bits first .. end - 1 of a row are on."""
     if first >= end:
         return 0
@@ -63,7 +68,7 @@ def ones_between(leaf, row, first, end):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def add_up(group_of, in_bytes, at_most, places):  # type: ignore[no-untyped-def]
+def add_up(group_of: NDArray[np.uint16], in_bytes: NDArray[np.uint8], at_most: IntArray, places: int) -> None:
     """Empty the bytes, a row of them for each level, into the groups' counts."""
     padded = in_bytes.size // places
     for level in range(places):
@@ -74,7 +79,7 @@ def add_up(group_of, in_bytes, at_most, places):  # type: ignore[no-untyped-def]
 
 
 @part
-def watch_servers(watch: Watch, leaf, n_leaf, places, n_servers, number) -> None:  # type: ignore[no-untyped-def]
+def watch_servers(watch: Watch, leaf, n_leaf, places, n_servers, number) -> None:
     """Count the observables of the state as it stands: repeats `ServersAbreast.snapshot`."""
     idle = ones_between(leaf, n_leaf, 0, n_servers)
     present = 0
@@ -87,14 +92,14 @@ def watch_servers(watch: Watch, leaf, n_leaf, places, n_servers, number) -> None
 
 
 @part
-def add_levels(held, at_most):  # type: ignore[no-untyped-def]
+def add_levels(held, at_most):
     """Add the state's table to the sums over snapshots."""
     for row in range(held.size):
         held[row] += np.int64(at_most[row])
 
 
 @part
-def watch_queues(watch: Watch, queue, n_servers, number) -> None:  # type: ignore[no-untyped-def]
+def watch_queues(watch: Watch, queue, n_servers, number) -> None:
     """Count the observables, from the queue lengths themselves."""
     idle, present = 0, 0
     for n in range(n_servers):
@@ -109,7 +114,7 @@ def watch_queues(watch: Watch, queue, n_servers, number) -> None:  # type: ignor
 
 
 @part
-def watch_classes(watch: Watch, at_most, first_server, places, number) -> None:  # type: ignore[no-untyped-def]
+def watch_classes(watch: Watch, at_most, first_server, places, number) -> None:
     """Count the observables of the state as it stands: repeats `ClassesAbreast.snapshot`."""
     n_classes, width = first_server.size - 1, places + 2
     n_servers = first_server[n_classes]
@@ -157,7 +162,7 @@ def take(watch: Watch, number: int, n_servers: int, present: int, idle: int) -> 
 
 
 @part
-def overlap(n, marked, drawn, seed):  # type: ignore[no-untyped-def]
+def overlap(n, marked, drawn, seed):
     """How many of the first `marked` of n are among `drawn` drawn at random: repeats `exchange.overlap`."""
     few_marked, few_drawn = min(marked, n - marked), min(drawn, n - drawn)
     target, hits = max(few_marked, few_drawn), 0
@@ -169,7 +174,7 @@ def overlap(n, marked, drawn, seed):  # type: ignore[no-untyped-def]
 
 
 @part
-def place_in(edges, value):  # type: ignore[no-untyped-def]
+def place_in(edges, value):
     """The cell [edge_i, edge_i+1) a value lies in; -1 below the first edge."""
     i = -1
     while i + 1 < edges.size and edges[i + 1] <= value:

@@ -11,7 +11,12 @@ Cost  one word an event up to 16,383 servers (8 to 16 bytes a server); above, tw
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
+from threading import Lock
+from typing import TypeVar
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +26,7 @@ from jfsq_simpy.draws import Words
 from jfsq_simpy.rates import FloatArray, IntArray, Rates
 from jfsq_simpy.system import System
 
+Table = TypeVar("Table")
 MOST_IN_ONE_WORD = 2**14 - 1  # servers: with the arrival 2^14 columns, 128 KiB, still in the fast cache
 CELL_BITS = 6
 SLOWEST_IN_CELL = 0.875  # of the cell's fastest: at most one event in eight is null, and far fewer on average
@@ -29,7 +35,7 @@ _LOW = np.uint64(0xFFFFFFFF)
 _ALL = 2**64 - 1
 
 
-def times_high(words: Words, count: IntArray | int) -> IntArray:
+def times_high(words: Words | np.uint64, count: IntArray | int) -> IntArray:
     """floor(word * count / 2^64), exactly, for counts below 2^63: a place among `count`, int array.
 
     >>> times_high(np.array([0, 2**63, 2**64 - 1], dtype=np.uint64), 10)
@@ -41,7 +47,8 @@ def times_high(words: Words, count: IntArray | int) -> IntArray:
     # schoolbook multiplication in base 2^32; no partial sum reaches 2^64
     middle = high * n_low + ((low * n_low) >> _HALF)
     carry = low * n_high + (middle & _LOW)
-    return (high * n_high + (middle >> _HALF) + (carry >> _HALF)).astype(np.int64)
+    product: Words = high * n_high + (middle >> _HALF) + (carry >> _HALF)
+    return product.astype(np.int64)
 
 
 @dataclass(frozen=True)
@@ -66,13 +73,13 @@ class ServerEvents:
     limit: Words
 
     def decode(self, words: Words) -> IntArray:
-        """Codes of events, int array (..., n) from words (..., n * self.words)."""
+        """Codes of events, int array (...) from words (self.words, ...)."""
         if self.words == 1:
-            return self.alias.draw(words)
-        cell, second = self.alias.draw(words[..., 0::2]), words[..., 1::2]
+            return self.alias.draw(words[0])
+        cell, second = self.alias.draw(words[0]), words[1]
         bits = self.bits[cell].astype(np.uint64)
         # a cell of one server has no bits to read: two shifts, because shifting by 64 is undefined
-        code = self.first[cell] + (second >> np.uint64(1) >> (np.uint64(63) - bits)).astype(np.int64)
+        code: IntArray = self.first[cell].astype(np.int64) + (second >> np.uint64(1) >> (np.uint64(63) - bits)).astype(np.int64)
         coin = second << bits
         doubtful = np.nonzero(coin > self.surely[cell])
         at = self.limit_at[cell[doubtful]] + code[doubtful] - self.first[cell[doubtful]]
@@ -80,6 +87,22 @@ class ServerEvents:
         return code
 
 
+def remembered(build: Callable[[System], Table]) -> Callable[[System], Table]:
+    """`build`, done once for a System and kept as long as it lives: replications share their tables."""
+    kept: WeakKeyDictionary[System, Table] = WeakKeyDictionary()
+    lock = Lock()
+
+    @wraps(build)
+    def table_of(system: System) -> Table:
+        with lock:
+            if system not in kept:
+                kept[system] = build(system)
+            return kept[system]
+
+    return table_of
+
+
+@remembered
 def server_events(system: System) -> ServerEvents:
     """The events of a System, server by server. O(N / 64), and O(N) where speeds differ inside cells."""
     if system.n_servers <= MOST_IN_ONE_WORD:
@@ -173,12 +196,13 @@ class ClassEvents:
     words: int = 2
 
     def decode(self, words: Words) -> tuple[IntArray, IntArray]:
-        """Class (n_classes for an arrival) and place of each event, int arrays (..., n) from words (..., 2 n)."""
-        which = self.alias.draw(words[..., 0::2])
+        """Class (n_classes for an arrival) and place of each event, int arrays (...) from words (2, ...)."""
+        which = self.alias.draw(words[0])
         count = np.append(self.counts, 1)[which]
-        return which, times_high(words[..., 1::2], count)
+        return which, times_high(words[1], count)
 
 
+@remembered
 def class_events(system: System) -> ClassEvents:
     """The events of a System, class by class. O(n_classes)."""
     rates = system.rates

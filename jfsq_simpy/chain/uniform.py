@@ -8,6 +8,9 @@ Cost  25 to 50 ns an arrival
 Repeats `lockstep` (form "servers", rule "uniform"), event for event
 """
 
+# mypy: disable-error-code="no-untyped-def, no-untyped-call, assignment, no-any-return"
+# kernels turn NumPy scalars of one width into another, which Numba follows and type checkers do not
+
 from __future__ import annotations
 
 import numpy as np

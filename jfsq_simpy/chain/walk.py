@@ -18,6 +18,7 @@ from jfsq_simpy.chain.choices import choice_words, picked
 from jfsq_simpy.chain.exchange import cuts_of, overlap, seeds
 from jfsq_simpy.chain.plan import Plan, first_holding, grid_of, plan_of
 from jfsq_simpy.chain.shares import by_group, exchanged
+from jfsq_simpy.chain.streams import Streams
 from jfsq_simpy.chain.tables import class_events, rate_weights, server_events, times_high
 from jfsq_simpy.draws import Purpose, Seed, Words, word_stream
 from jfsq_simpy.rates import IntArray
@@ -55,7 +56,7 @@ class ServerState:
 
     def apply(self, words: Words, choices: Words) -> tuple[int, int] | None:
         """One event. For an arrival: the group and level of the server it is sent to."""
-        code = int(self.events.decode(words)[0])
+        code = int(self.events.decode(words[:, None])[0])
         if code < self.system.n_servers:
             self.queues[code] -= self.queues[code] > 0
         if code != self.system.n_servers:
@@ -103,7 +104,7 @@ class ClassState:
 
     def apply(self, words: Words, choices: Words) -> tuple[int, int] | None:
         """One event. For an arrival: the speed class and level of the server it is sent to."""
-        which, place = (int(x[0]) for x in self.events.decode(words))
+        which, place = (int(x[0]) for x in self.events.decode(words[:, None]))
         if which < self.events.n_classes:
             level = self.level_at(which, place)
             if level > 0:
@@ -136,7 +137,7 @@ class ClassState:
         sizes = self.counts[classes, levels]
         weights = sizes * self.weights[classes] if self.system.policy.ties == "rate" else sizes
         index = self.system.policy.ties == "index"
-        one = 0 if index else int(np.searchsorted(np.cumsum(weights), times_high(choices[0], weights.sum()), side="right"))
+        one = 0 if index else _number_in(weights, choices[0])
         return int(classes[one]), int(levels[one])
 
     def copy(self) -> IntArray:
@@ -153,7 +154,12 @@ def _break_tie(system: System, weights: IntArray, word: np.uint64) -> int:
         return 0
     if system.policy.ties == "uniform":
         return int(times_high(word, weights.size))
-    return int(np.searchsorted(np.cumsum(weights), times_high(word, weights.sum()), side="right"))
+    return _number_in(weights, word)
+
+
+def _number_in(weights: IntArray, word: np.uint64) -> int:
+    """Which of them a word names, each with its weight's share of the words."""
+    return int(np.searchsorted(np.cumsum(weights), int(times_high(word, int(weights.sum()))), side="right"))
 
 
 def start_state(system: System, *, observe: Observables = NOTHING, start: str = "empty", form: str | None = None) -> _State:
@@ -209,13 +215,14 @@ def run(
     joins = np.zeros((window.batches, n_rows, system.places + 1), dtype=np.int64)
     held = np.zeros_like(joins)
     first = system.rates.first_server if plan.counts else groups.edges  # of each row
-    cuts, choices_of = cuts_of(system, observe), word_stream(seed, replication, Purpose.CHOICES)
+    cuts, streams = cuts_of(system, observe), Streams(seed, [replication])
 
     def idle_before_cut(i: int, snapshot: int, idle: IntArray) -> IntArray:
         m, begin, end = (int(x[i]) for x in cuts)
         counted, of_class = idle[first[:-1] < begin].sum(), idle[(first[:-1] >= begin) & (first[:-1] < end)].sum(keepdims=True)
-        drawn = overlap(end - begin, m - begin, of_class, seeds(choices_of, snapshot, cuts.fastest.size, i))
-        return counted + drawn
+        seed_of = seeds(streams.choice_start, streams.choice_gamma, snapshot, cuts.fastest.size, i)
+        among: IntArray = counted + overlap(end - begin, m - begin, of_class, seed_of)
+        return among
 
     arrivals = 0
     for k, (words, choices) in zip(range(-grid.warmup, grid.length), events(state, system, seed, replication), strict=False):

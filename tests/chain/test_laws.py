@@ -91,7 +91,7 @@ def compare(case, system, outcomes):
 def test_jump_meets_the_exact_values(case):
     system = system_of(case)
     for form in forms_of(system):
-        window = Window(100.0, 8000.0 * max(min(1.0, 25 / system.n_servers), 5 / system.n_servers))
+        window = Window(100.0, 8000.0 * max(min(1.0, 50 / system.n_servers), 5 / system.n_servers))
         outcomes = [jump.run(system, Seed.of(31), r, window, form=form) for r in range(30)]
         allowed = compare(case, system, outcomes)
         assert allowed.get("waiting_probability", 0.0) < 0.06 * case["values"]["waiting_probability"] + 0.004

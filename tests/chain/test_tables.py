@@ -72,7 +72,7 @@ def test_decoding_follows_the_tables_word_by_word():
     system = System(rates.geometric(20_003, 1000), load=0.7, places=3)
     events = server_events(system)
     words = np.random.default_rng(3).integers(0, 2**64, 4000, dtype=np.uint64)
-    codes = events.decode(words)
+    codes = events.decode(words.reshape(-1, 2).T)
     cells = events.alias.draw(words[0::2])
     for cell, second, code in zip(cells.tolist(), words[1::2].tolist(), codes.tolist(), strict=True):
         bits, begin = int(events.bits[cell]), int(events.first[cell])
@@ -101,7 +101,7 @@ def test_classes_share_the_rate_by_their_capacity():
     events = class_events(system)
     p = outcome_probabilities(events.alias)[: events.n_classes + 1]
     assert np.allclose(p[:-1] * events.rate, system.rates.speeds * system.rates.counts, rtol=1e-13)
-    which, place = events.decode(np.random.default_rng(1).integers(0, 2**64, 2000, dtype=np.uint64))
+    which, place = events.decode(np.random.default_rng(1).integers(0, 2**64, (2, 1000), dtype=np.uint64))
     counts = np.append(system.rates.counts, 1)
     assert np.all((place >= 0) & (place < counts[which]))
 

@@ -63,7 +63,7 @@ def test_purposes_do_not_share_words():
 @pytest.mark.parametrize("replication", [0, 1, 2**31])
 def test_events_come_at_their_rates_and_pairs_of_them_independently(replication):
     system = System(rates.linear(24, 3), load=0.9, places=2)
-    codes = server_events(system).decode(words(replication))
+    codes = server_events(system).decode(words(replication)[None])
     p = np.append(system.rates.vector(), system.arrival_rate)
     p /= p.sum()
     assert FALSE_ALARM < chi_square(np.bincount(codes, minlength=25), p * N) < 1 - FALSE_ALARM
@@ -74,7 +74,7 @@ def test_events_come_at_their_rates_and_pairs_of_them_independently(replication)
 
 def test_runs_of_departures_before_an_arrival_are_geometric():
     system = System(rates.linear(24, 3), load=1.0, places=2)
-    at = np.flatnonzero(server_events(system).decode(words(3)) == 24)
+    at = np.flatnonzero(server_events(system).decode(words(3)[None]) == 24)
     seen = np.bincount(np.minimum(np.diff(at) - 1, 12), minlength=13)
     expected = np.append(0.5 ** np.arange(1, 13), 0.5**12) * seen.sum()
     assert FALSE_ALARM < chi_square(seen, expected) < 1 - FALSE_ALARM
@@ -83,7 +83,7 @@ def test_runs_of_departures_before_an_arrival_are_geometric():
 def test_second_words_are_uniform_whatever_the_first_said():
     fleet = rates.linear(tables.MOST_IN_ONE_WORD + 1, 1.02)  # flat enough to compare cells
     events = server_events(System(fleet, load=0.5, places=1))
-    codes = events.decode(words(4, n=2 * N))
+    codes = events.decode(words(4, n=2 * N).reshape(-1, 2).T)
     inside = codes[codes < fleet.n_servers]
     for servers in (inside & 63, inside >> 8):
         groups = np.bincount(servers)
