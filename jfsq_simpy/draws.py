@@ -21,6 +21,8 @@ from numpy.typing import NDArray
 
 from jfsq_simpy.errors import PlanError
 from jfsq_simpy.laws import FloatArray, Law, checked_draws
+from jfsq_simpy.policies import InTurn
+from jfsq_simpy.rates import IntArray
 from jfsq_simpy.system import System
 
 BLOCK = 65_536  # jobs a block, always drawn whole
@@ -111,6 +113,7 @@ class JobBlock:
     gaps: FloatArray  # (BLOCK,) time since the arrival before; infinite once a recorded stream has ended
     sizes: FloatArray  # (BLOCK,) service requirement, mean 1
     samples: FloatArray  # (BLOCK, policy.samples) in [0, 1)
+    turns: IntArray  # (BLOCK,) whose turn it is, where servers take turns; else (0,)
     tie_stream: Callable[[], np.random.Generator]
 
     @cached_property
@@ -134,7 +137,7 @@ class JobDraws:
             gaps, gap_state = self._law_block(arrivals, Purpose.GAPS, j, gap_state)
             sizes, size_state = self._law_block(size, Purpose.SIZES, j, size_state)
             tie_stream = partial(self.seed.generator, self.replication, Purpose.TIES, j)
-            yield JobBlock(j * BLOCK, gaps / self.system.arrival_rate, sizes, self._samples(j), tie_stream)
+            yield JobBlock(j * BLOCK, gaps / self.system.arrival_rate, sizes, self._samples(j), self._turns(j), tie_stream)
             j += 1
 
     def initial_sizes(self, n: int) -> FloatArray:
@@ -155,6 +158,10 @@ class JobDraws:
         if not wanted:
             return np.empty((BLOCK, 0))
         return self.seed.generator(self.replication, Purpose.SAMPLES, j).random((BLOCK, wanted))
+
+    def _turns(self, j: int) -> IntArray:
+        query = self.system.policy.query
+        return query.turns(self.system.rates, j * BLOCK, BLOCK) if isinstance(query, InTurn) else np.empty(0, np.int64)
 
 
 # ---- chain view ----------------------------------------------------------------------------------------------

@@ -88,7 +88,8 @@ def mean_response(a: Averages) -> float:
 
 def _mean_stages(a: Averages, own: int) -> float:
     stages = np.arange(a.joins.shape[1]) + own
-    return float(((a.joins * stages).sum(axis=1) / a.groups.speeds).sum() / a.accepted)
+    with np.errstate(invalid="ignore"):  # nobody was accepted: nan
+        return float(((a.joins * stages).sum(axis=1) / a.groups.speeds).sum() / np.float64(a.accepted))
 
 
 def mean_jobs(a: Averages) -> float:
@@ -145,12 +146,18 @@ def messages_per_job(a: Averages) -> float:
     """Messages between dispatcher and servers a job costs.
 
     Polling: a request and a reply for each server asked. Reports: a server that falls idle says so,
-    and each such report is answered by one job that finds it idle.
+    and each such report is answered by one job that finds it idle. With "reports, else poll" only a
+    job that finds nobody idle asks, and such a job waits or is blocked. Departures: one for each job.
     """
     policy = a.system.policy
-    if policy.messages == "poll":
-        return 2.0 * (policy.samples or a.system.n_servers)
-    return float(a.joins[:, 0].sum()) if policy.messages == "reports" else 0.0
+    asked, reports = 2.0 * policy.query.asks(a.system.rates), float(a.joins[:, 0].sum())
+    return {
+        "poll": asked,
+        "reports": reports,
+        "reports, else poll": reports + asked * waiting_probability(a),
+        "departures": a.accepted,
+        "none": 0.0,
+    }[policy.messages]
 
 
 METRICS: dict[str, Callable[[Averages], float]] = {
@@ -196,7 +203,8 @@ def _erlang_ccdf(a: Averages, times: FloatArray, own: int) -> FloatArray:
             # P(Erlang(k, mu) > t) is the upper regularised gamma function; exact 0-job waits add nothing
             tail = special.gammaincc(stages, np.multiply.outer(np.maximum(times, 0.0), a.groups.speeds))
             total += tail @ a.joins[:, level]
-    return np.where(times < 0, 1.0, total / np.float64(a.accepted))
+    with np.errstate(invalid="ignore"):  # nobody was accepted: nan
+        return np.where(times < 0, 1.0, total / np.float64(a.accepted))
 
 
 def quantile(ccdf: Callable[[FloatArray], FloatArray], p: float) -> float:

@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike
 
 from jfsq_simpy.errors import ModelError
 from jfsq_simpy.laws import Law, as_law, check_pair
-from jfsq_simpy.policies import Policy, as_policy
+from jfsq_simpy.policies import Chooser, Policy, as_policy
 from jfsq_simpy.rates import CriticalIndex, Rates, as_rates
 
 MOST_PLACES = 254  # queue lengths are kept in a byte, with one value to spare
@@ -36,7 +36,7 @@ class System:
     alpha : float in (0, 1), optional    load = 1 - N^-alpha, the paper's heavy-traffic exponent
     load : float > 0, optional           lambda: arrivals per unit of total capacity
     places : int, 1 to 254               b: jobs a server holds, the one in service included
-    policy : name, table or Policy       default "jfsq"
+    policy : name, table, Policy, or an object with a method `choose`; default "jfsq"
     size : name, table or Law            service requirement of mean 1; default "exponential"
     arrivals : name, table or Law        default "poisson"
 
@@ -63,7 +63,7 @@ class System:
         alpha: float | None = None,
         load: float | None = None,
         places: int,
-        policy: Policy | str | Mapping[str, Any] = "jfsq",
+        policy: Policy | Chooser | str | Mapping[str, Any] = "jfsq",
         size: Law | str | Mapping[str, Any] = "exponential",
         arrivals: Law | str | Mapping[str, Any] = "poisson",
     ) -> None:
@@ -78,12 +78,7 @@ class System:
         put(self, "size", as_law(size, "size"))
         put(self, "arrivals", as_law(arrivals, "arrivals"))
         check_pair(self.size, self.arrivals)
-        query = self.policy.query
-        if self.policy.samples > self.n_servers and not getattr(query, "replace", True):
-            raise ModelError(
-                f"policy.d = {self.policy.samples} servers cannot be drawn without replacement from N = {self.n_servers}; "
-                "ask fewer, or set replace = true."
-            )
+        self.policy.query.check(self.rates)
 
     @property
     def n_servers(self) -> int:

@@ -15,7 +15,8 @@ from jfsq_simpy.errors import ModelError, PlanError
 from jfsq_simpy.jobs import process
 from jfsq_simpy.laws import Law
 from jfsq_simpy.policies import AskSample, Policy
-from jfsq_simpy.policies.policy import asked, break_tie, shortest
+from jfsq_simpy.policies.policy import break_tie, shortest
+from jfsq_simpy.policies.queries import drawn
 from jfsq_simpy.tally import Window
 
 FALSE_ALARM = 1e-6  # of each statistical test here
@@ -269,23 +270,23 @@ def test_without_replacement_by_its_definition(n, data):
     samples = data.draw(st.lists(st.floats(0, 1, exclude_max=True), min_size=d, max_size=d))
     urn = list(range(n))
     picks = [urn.pop(int(s * (n - i))) for i, s in enumerate(samples)]
-    assert asked(AskSample(d), n, np.array(samples)).tolist() == sorted(picks)
+    assert drawn(np.array(samples), 0, n, replace=False).tolist() == sorted(picks)
 
 
 @given(st.integers(1, 8), st.lists(st.floats(0, 1, exclude_max=True), min_size=1, max_size=8))
 def test_with_replacement_by_its_definition(n, samples):
     picks = {int(s * n) for s in samples}
-    assert asked(AskSample(len(samples), replace=True), n, np.array(samples)).tolist() == sorted(picks)
+    assert drawn(np.array(samples), 0, n, replace=True).tolist() == sorted(picks)
 
 
 def test_all_of_n_without_replacement_is_everyone():
     for seed in range(20):
-        assert asked(AskSample(6), 6, np.random.default_rng(seed).random(6)).tolist() == list(range(6))
+        assert drawn(np.random.default_rng(seed).random(6), 0, 6, replace=False).tolist() == list(range(6))
 
 
 def test_subsets_without_replacement_are_uniform():
     samples = generator(1, 0).random((20_000, 2))
-    seen = Counter(tuple(asked(AskSample(2), 5, s).tolist()) for s in samples)
+    seen = Counter(tuple(drawn(s, 0, 5, replace=False).tolist()) for s in samples)
     assert len(seen) == 10
     assert stats.chisquare(list(seen.values())).pvalue > FALSE_ALARM
 

@@ -1,6 +1,6 @@
 """A job, and the stream of jobs that a replication's draws make.
 
-In    JobDraws: blocks of gaps, sizes, ties and samples
+In    JobDraws: blocks of gaps, sizes, ties, samples and turns
 Out   Job objects in the order of arrival
 Rule  entry k of every stream belongs to job k, whatever the policy does
 Cost  about half a microsecond a job
@@ -29,6 +29,7 @@ class Job:
     size: float  # service requirement, mean 1
     tie: float  # in [0, 1): decides among equally good servers
     samples: Any = ()  # in [0, 1): whom a sampling policy asks
+    turn: int = 0  # whose turn it is, where servers take turns
     arrival: float = field(default=math.nan, init=False)
     server: int = field(default=BLOCKED, init=False)
     level: int = field(default=0, init=False)  # jobs found at the server
@@ -50,8 +51,11 @@ def arriving_jobs(draws: JobDraws) -> Iterator[Job]:
         for first in range(0, block.gaps.size, CHUNK):
             part = slice(first, first + CHUNK)
             samples = block.samples[part] if block.samples.size else repeat((), CHUNK)
-            rows = zip(block.gaps[part].tolist(), block.sizes[part].tolist(), block.ties[part].tolist(), samples, strict=True)
-            for k, (gap, size, tie, sample) in enumerate(rows, start=block.first + first):
+            turns = block.turns[part].tolist() if block.turns.size else repeat(0, CHUNK)
+            rows = zip(
+                block.gaps[part].tolist(), block.sizes[part].tolist(), block.ties[part].tolist(), samples, turns, strict=True
+            )
+            for k, (gap, size, tie, sample, turn) in enumerate(rows, start=block.first + first):
                 if gap == math.inf:
                     return
-                yield Job(k, gap, size, tie, sample)
+                yield Job(k, gap, size, tie, sample, turn)

@@ -23,54 +23,30 @@ The pieces alone make a runnable model: two servers, three places each, nine job
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Sequence
+from copy import deepcopy
 from typing import Any
 
 import simpy
 from sortedcontainers import SortedList
 
 from jfsq_simpy.draws import JobDraws, Seed
+from jfsq_simpy.jobs.central import CentralQueue
 from jfsq_simpy.jobs.job import Job, arriving_jobs, initial_jobs
 from jfsq_simpy.jobs.records import JobRecorder, Sink
-from jfsq_simpy.policies.policy import AskAll, choose_among
+from jfsq_simpy.jobs.server import Arrival, Server
+from jfsq_simpy.policies import AskAll, OneQueue, Sight
+from jfsq_simpy.policies.policy import choose_among
 from jfsq_simpy.system import System
 from jfsq_simpy.tally import NOTHING, Observables, Outcome, Window
-
-AFTER_DEPARTURES: Any = 2  # SimPy runs lower priorities first at one instant: URGENT is 0, NORMAL is 1
-
-
-class Arrival(simpy.Event):
-    """Like a timeout, but after every departure of its instant."""
-
-    def __init__(self, env: simpy.Environment, delay: float) -> None:
-        self.env, self.callbacks, self._ok, self._value = env, [], True, None
-        env.schedule(self, AFTER_DEPARTURES, delay)
-
-
-class Server:
-    """Server n: a FIFO buffer of b - 1 places, and a process that serves one job at a time at rate mu_n."""
-
-    def __init__(self, env: simpy.Environment, index: int, rate: float, places: int) -> None:
-        self.env, self.index, self.rate, self.places = env, index, rate, places
-        self.queue_length = 0  # Q_n: counts the job in service
-        self.buffer = simpy.Store(env, capacity=max(places - 1, 1))  # SimPy refuses 0; see Dispatcher.route
-        self.on_departure: Callable[[Server, Job], None] = lambda server, job: None
-        env.process(self.serve())
-
-    def serve(self) -> Generator[simpy.Event, Any, None]:
-        while True:
-            job = yield self.buffer.get()
-            job.start = self.env.now
-            yield self.env.timeout(job.size / self.rate)
-            job.departure = self.env.now
-            self.on_departure(self, job)
 
 
 class Dispatcher:
     """Routes each arriving job by the policy: for JFSQ a shortest queue, of these a fastest, ties uniform."""
 
     def __init__(self, env: simpy.Environment, system: System, servers: list[Server]) -> None:
-        self.env, self.policy, self.rates = env, system.policy, system.rates.vector()
+        self.env, self.policy = env, deepcopy(system.policy)  # a rule of the user's own may keep notes: each run its own
         self.servers: Sequence[Server] = servers
+        self.sight = Sight(system.rates, system.places, servers)
         self.on_departure: Callable[[Job], None] = lambda job: None
         # key[n][q] = (rank, n) places server n at queue length q; for JFSQ ranks order as (q, -mu_n) does
         rank = system.policy.rank_table(system.rates, system.places).tolist()
@@ -89,9 +65,11 @@ class Dispatcher:
         server = self.choose(job)
         job.arrival, job.level = self.env.now, server.queue_length
         if server.queue_length < server.places:  # else all b places are taken: the job is blocked
-            job.server = server.index
-            self.change(server, +1)
-            server.buffer.put(job)  # for b = 1 only an idle server gets here, and takes the job at once
+            self.send(job, server)
+
+    def send(self, job: Job, server: Server) -> None:
+        self.change(server, +1)
+        server.accept(job)
 
     def depart(self, server: Server, job: Job) -> None:
         self.change(server, -1)
@@ -106,7 +84,7 @@ class Dispatcher:
     def choose(self, job: Job) -> Server:
         chosen: int
         if not isinstance(self.policy.query, AskAll) or self.policy.ties == "rate":
-            return self.servers[choose_among(self.policy, self.rank_now, self.rates, job.tie, job.samples)]
+            return self.servers[choose_among(self.policy, self.rank_now, self.sight.at(self.env.now, job))]
         best, chosen = self.order[0]
         if self.policy.ties == "uniform" and len(self.order) > 1 and self.order[1][0] == best:
             tied = self.order.bisect_left((best + 1,))  # this many servers share the best rank, in order of index
@@ -130,12 +108,15 @@ def run(
     """One replication, until every job of the window has left or `window.drain` has passed."""
     env, draws = simpy.Environment(), JobDraws(system, seed, replication)
     servers = [Server(env, n, rate, system.places) for n, rate in enumerate(system.rates.vector().tolist())]
-    dispatcher, recorder = Dispatcher(env, system, servers), JobRecorder(system, window, observe, sink)
+    recorder = JobRecorder(system, window, observe, sink)
+    dispatcher: Dispatcher | CentralQueue
+    if isinstance(system.policy.query, OneQueue):
+        dispatcher = CentralQueue(env, system, servers, recorder)
+    else:
+        dispatcher = Dispatcher(env, system, servers)
     dispatcher.on_departure = recorder.left
     for server, job in zip(servers, initial_jobs(draws, system.n2.floor if start == "busy" else 0), strict=False):
-        job.server = server.index
-        dispatcher.change(server, +1)
-        server.buffer.put(job)
+        dispatcher.send(job, server)
         recorder.present[job.id] = job
     env.process(dispatcher.run(recorder.watch(arriving_jobs(draws))))
     env.run(until=window.end)

@@ -11,14 +11,33 @@ from collections.abc import Mapping
 from typing import Any
 
 from jfsq_simpy.errors import ModelError
-from jfsq_simpy.policies.policy import AskAll, AskSample, Policy
+from jfsq_simpy.policies.own import Chooser, Chosen
+from jfsq_simpy.policies.policy import Policy, nothing
+from jfsq_simpy.policies.queries import AskAll, AskClass, AskEachClass, AskSample, AskWork, IdleFirst, OneQueue
+from jfsq_simpy.policies.sight import Sight
+from jfsq_simpy.policies.turns import InTurn
 from jfsq_simpy.policies.zoo import POLICIES
 
-__all__ = ["POLICIES", "AskAll", "AskSample", "Policy", "as_policy"]
+__all__ = [
+    "POLICIES",
+    "AskAll",
+    "AskClass",
+    "AskEachClass",
+    "AskSample",
+    "AskWork",
+    "Chooser",
+    "Chosen",
+    "IdleFirst",
+    "InTurn",
+    "OneQueue",
+    "Policy",
+    "Sight",
+    "as_policy",
+]
 
 
-def as_policy(spec: Policy | str | Mapping[str, Any]) -> Policy:
-    """A Policy from a name, a table with key `name`, or a Policy itself. Errors: ModelError.
+def as_policy(spec: Policy | Chooser | str | Mapping[str, Any]) -> Policy:
+    """A Policy from a name, a table with key `name`, an object that can `choose`, or a Policy itself. Errors: ModelError.
 
     >>> as_policy({"name": "jfsq", "ties": "index"}).ties
     'index'
@@ -27,8 +46,13 @@ def as_policy(spec: Policy | str | Mapping[str, Any]) -> Policy:
         return spec
     if isinstance(spec, str):
         spec = {"name": spec}
+    if callable(getattr(spec, "choose", None)) and not isinstance(spec, type):
+        query = Chosen(spec)  # type: ignore[arg-type]
+        return Policy(query.name, nothing, query, full_last=False, messages=getattr(spec, "messages", "poll"))
     if not isinstance(spec, Mapping) or "name" not in spec:
-        raise ModelError(f'policy must be a name, a table {{name = "...", ...}} or a Policy; it is {spec!r}.')
+        raise ModelError(
+            f'policy must be a name, a table {{name = "...", ...}}, an object with a method choose or a Policy; it is {spec!r}.'
+        )
     parameters = {k: v for k, v in spec.items() if k != "name"}
     name = spec["name"]
     if not isinstance(name, str) or name not in POLICIES:

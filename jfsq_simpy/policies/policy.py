@@ -10,51 +10,23 @@ Cost  `choose_among` is O(servers asked): the meaning, against which the engines
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from jfsq_simpy.errors import ModelError
-from jfsq_simpy.policies.ranking import Key, RankTable, rank_table
+from jfsq_simpy.policies.queries import AskAll, IdleFirst
+from jfsq_simpy.policies.ranking import Key, RankTable, parts, rank_table
+from jfsq_simpy.policies.sight import Query, Sight
 from jfsq_simpy.rates import FloatArray, Rates
 
 Ties = Literal["uniform", "index", "rate"]
-Messages = Literal["poll", "reports", "none"]
+Messages = Literal["poll", "reports", "reports, else poll", "departures", "none"]
 
-
-@dataclass(frozen=True)
-class AskAll:
-    """Every server is looked at."""
-
-    samples: int = field(default=0, init=False)
-
-    def describe(self) -> dict[str, Any]:
-        return {"ask": "all"}
-
-
-@dataclass(frozen=True)
-class AskSample:
-    """`d` servers drawn uniformly are looked at; with replacement a server may be drawn twice."""
-
-    d: int
-    replace: bool = False
-
-    def __post_init__(self) -> None:
-        if isinstance(self.d, bool) or not isinstance(self.d, int) or self.d < 1:
-            raise ModelError(f"policy.d = {self.d!r} must be a whole number of servers to ask, at least 1.")
-
-    @property
-    def samples(self) -> int:
-        """Uniform numbers a job uses to draw whom to ask."""
-        return self.d
-
-    def describe(self) -> dict[str, Any]:
-        return {"ask": "sample", "d": self.d, "replace": self.replace}
-
-
-Query = AskAll | AskSample
+EVERYBODY = AskAll()
 
 
 @dataclass(frozen=True)
@@ -65,20 +37,31 @@ class Policy:
     ----------
     name : str
     key : function (queue_length, rate) -> number or tuple; smaller is better, -inf..inf allowed
-    query : AskAll or AskSample
+    query : AskAll, AskSample, AskClass, AskEachClass, IdleFirst, ...: whom it looks at
     ties : "uniform", "index" (lowest index, that is fastest first) or "rate" (with probability
         proportional to the rate)
     full_last : bool   True: a full server is taken only when all asked are full. False: it ranks by
         its key like any other, and the job is blocked if it is chosen.
     messages : "poll" (a request and a reply for each server asked), "reports" (a server that falls
-        idle says so) or "none"
+        idle says so), "reports, else poll" (and only a job that finds nobody idle asks), "departures"
+        (a server says so whenever a job leaves) or "none"
 
     A job is blocked exactly when the chosen server is full.
+
+    A policy of one's own is a key, and where not everybody is asked a query. This one joins the server
+    that would have the least work per unit of speed, of three sampled ones, and runs in every engine:
+
+    >>> from jfsq_simpy.policies import AskSample
+    >>> mine = Policy("least_relative_queue", key=lambda q, mu: q / mu, query=AskSample(3))
+    >>> from jfsq_simpy import System, rates, simulate
+    >>> run = simulate(System(rates.linear(10, ratio=4), load=0.8, places=5, policy=mine), jobs=1000, replications=2, rng=1)
+    >>> run.system.policy.name
+    'least_relative_queue'
     """
 
     name: str
     key: Key
-    query: Query = AskAll()
+    query: Query = EVERYBODY
     ties: Ties = "uniform"
     full_last: bool = True
     messages: Messages = "poll"
@@ -86,6 +69,10 @@ class Policy:
     def __post_init__(self) -> None:
         if self.ties not in ("uniform", "index", "rate"):
             raise ModelError(f'policy.ties = {self.ties!r} must be "uniform", "index" or "rate".')
+        if self.messages not in get_args(Messages):
+            raise ModelError(f"policy.messages = {self.messages!r} must be one of {', '.join(map(repr, get_args(Messages)))}.")
+        if not callable(self.key):
+            raise ModelError(f"policy.key = {self.key!r} must be a function of (queue_length, rate); a smaller value is better.")
 
     @property
     def samples(self) -> int:
@@ -104,7 +91,8 @@ class Policy:
 
     def rank_table(self, rates: Rates, places: int) -> RankTable:
         """int32 array (n_classes, places + 1): rank[speed class, level], 0 the best."""
-        return rank_table(self.key, rates.speeds, places, full_last=self.full_last)
+        key = idle_ahead(self.key) if isinstance(self.query, IdleFirst) else self.key
+        return rank_table(key, rates.speeds, places, full_last=self.full_last)
 
     def describe(self) -> dict[str, Any]:
         """What a record keeps."""
@@ -126,30 +114,17 @@ def nothing(queue_length: Any, rate: Any) -> Any:
     return 0 * queue_length
 
 
+def idle_ahead(key: Key) -> Key:
+    """The same key, but every idle server comes before every busy one."""
+
+    @wraps(key)
+    def ahead(queue_length: Any, rate: Any) -> Any:
+        return (np.minimum(queue_length, 1), *parts(key(queue_length, rate)))
+
+    return ahead
+
+
 # ---- the rule itself -----------------------------------------------------------------------------------------
-
-
-def asked(query: Query, n_servers: int, samples: FloatArray) -> NDArray[np.int64]:
-    """Indices of the servers a job asks, ascending, each once.
-
-    `samples` : float array (query.samples,), in [0, 1). Without replacement pick i is number
-    floor(s_i * (N - i)) of the servers not yet picked.
-
-    >>> asked(AskSample(2), 3, np.array([0.5, 0.5]))
-    array([1, 2])
-    """
-    if isinstance(query, AskAll):
-        return np.arange(n_servers)
-    picks: list[int] = []
-    for i, s in enumerate(samples.tolist()):
-        if query.replace:
-            picks.append(int(s * n_servers))
-            continue
-        pick = int(s * (n_servers - i))
-        for earlier in sorted(picks):
-            pick += pick >= earlier
-        picks.append(pick)
-    return np.unique(np.array(picks))
 
 
 def break_tie(ties: Ties, tied: NDArray[np.int64], rates: FloatArray, u: float) -> int:
@@ -162,17 +137,23 @@ def break_tie(ties: Ties, tied: NDArray[np.int64], rates: FloatArray, u: float) 
     return int(tied[min(np.searchsorted(cumulative, u * cumulative[-1], side="right"), tied.size - 1)])
 
 
-def choose_among(policy: Policy, rank_of: Callable[[int], int], rates: FloatArray, u: float, samples: FloatArray) -> int:
+def choose_among(policy: Policy, rank_of: Callable[[int], int], sight: Sight) -> int:
     """The server a job goes to, 0 being the fastest, by the definition: ask, rank, break the tie.
 
-    `rank_of(n)` is server n's rank now; `rates` float array (n_servers,); `u` and `samples` the job's
-    uniform numbers. O(servers asked).
+    `rank_of(n)` is server n's rank now. O(servers asked).
     """
-    candidates = asked(policy.query, rates.size, samples)
+    candidates = policy.query.candidates(sight)
     ranks = np.array([rank_of(n) for n in candidates.tolist()])
-    return break_tie(policy.ties, candidates[ranks == ranks.min()], rates, u)
+    return break_tie(policy.ties, candidates[ranks == ranks.min()], sight.speeds, sight.u)
 
 
-def route(policy: Policy, ranks: NDArray[np.integer[Any]], rates: FloatArray, u: float, samples: FloatArray) -> int:
-    """`choose_among` with every server's rank given: int array (n_servers,). O(N)."""
-    return choose_among(policy, lambda n: int(ranks[n]), rates, u, samples)
+def route(policy: Policy, sight: Sight) -> int:
+    """`choose_among` where a state is all there is: the ranks come from the policy's own table.
+
+    >>> from jfsq_simpy.rates import two_speed
+    >>> route(Policy("jsq", shortest), Sight.of(two_speed(4, ratio=2), places=3, queue_lengths=[2, 1, 2, 1], u=0.5))
+    3
+    """
+    table = policy.rank_table(sight.rates, sight.places)
+    ranks = table[sight.rates.class_of_server(), sight.queue_lengths]
+    return choose_among(policy, lambda n: int(ranks[n]), sight)

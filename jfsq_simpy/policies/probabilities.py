@@ -22,7 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jfsq_simpy.errors import ModelError
-from jfsq_simpy.policies.policy import AskAll, AskSample, Policy
+from jfsq_simpy.policies.policy import Policy
+from jfsq_simpy.policies.queries import AskAll, AskSample
 from jfsq_simpy.rates import FloatArray
 
 Counts = NDArray[np.integer[Any]]

@@ -66,7 +66,7 @@ def _evaluate(key: Key, levels: NDArray[np.int64], mu: FloatArray) -> list[Float
         value = key(levels, mu)
     except Exception:  # the user's function may be written for plain numbers: ask it number by number
         value = _evaluate_each(key, levels, mu)
-    arrays = [_as_numbers(key, part, shape) for part in _parts(value)]
+    arrays = [_as_numbers(key, part, shape) for part in parts(value)]
     for array in arrays:
         if np.isnan(array).any():
             c, q = (int(i) for i in np.argwhere(np.isnan(array))[0])
@@ -85,14 +85,15 @@ def _evaluate_each(key: Key, levels: NDArray[np.int64], mu: FloatArray) -> tuple
                 value = key(q, rate)
             except Exception as error:
                 raise ModelError(f"policy key {_name(key)} failed for queue length {q} and rate {rate:.6g}: {error!r}.") from error
-            rows.append([_as_numbers(key, part, ()) for part in _parts(value)])
+            rows.append([_as_numbers(key, part, ()) for part in parts(value)])
     if len({len(row) for row in rows}) != 1:
         raise ModelError(f"policy key {_name(key)} must give a number or a tuple of numbers, as many for every state.")
     table = np.array(rows, dtype=np.float64)
     return tuple(table[:, i].reshape(mu.size, levels.size) for i in range(table.shape[1]))
 
 
-def _parts(value: Any) -> tuple[Any, ...]:
+def parts(value: Any) -> tuple[Any, ...]:
+    """What a key gives, as a tuple: the first part orders, the next ones break its ties."""
     return value if isinstance(value, tuple) else (value,)
 
 

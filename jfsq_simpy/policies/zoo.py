@@ -9,12 +9,14 @@ Cost  nothing: a policy is data
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from jfsq_simpy.policies.policy import AskSample, Policy, Ties, nothing, shortest, shortest_then_fastest
+from jfsq_simpy.policies.policy import Policy, Ties, nothing, shortest, shortest_then_fastest
+from jfsq_simpy.policies.queries import AskClass, AskEachClass, AskSample, AskWork, IdleFirst, OneQueue
+from jfsq_simpy.policies.turns import InTurn
 
 
 def jfsq(ties: Ties = "uniform") -> Policy:
@@ -62,6 +64,46 @@ def jfsq_d(d: int = 2, replace: bool = False, ties: Ties = "uniform") -> Policy:
     return Policy("jfsq_d", shortest_then_fastest, AskSample(d, replace), ties)
 
 
+def jiq_d(d: int = 2, replace: bool = False, ties: Ties = "uniform") -> Policy:
+    """Hybrid JIQ: an idle server, known from its report; if there is none, the shortest queue of d sampled ones."""
+    return Policy("jiq_d", shortest, IdleFirst(AskSample(d, replace)), ties, messages="reports, else poll")
+
+
+def class_jsq(probabilities: Sequence[float], d: int | None = None, ties: Ties = "uniform") -> Policy:
+    """A speed class drawn with the given probabilities, in it the shortest queue of all servers, or of d sampled ones."""
+    return Policy("class_jsq", shortest, AskClass(_as_tuple(probabilities), d), ties)
+
+
+def class_jiq(probabilities: Sequence[float], ties: Ties = "uniform") -> Policy:
+    """A speed class drawn with the given probabilities, in it an idle server; if none is idle, any of it, full or not."""
+    return Policy("class_jiq", idle_first, AskClass(_as_tuple(probabilities)), ties, full_last=False, messages="reports")
+
+
+def jsq_df_ds(d: Sequence[int], ties: Ties = "uniform") -> Policy:
+    """JSQ-(d_F, d_S): d_F fast and d_S slow servers sampled (d_k of class k), the shortest queue among them all."""
+    return Policy("jsq_df_ds", shortest, AskEachClass(_as_tuple(d)), ties)
+
+
+def round_robin() -> Policy:
+    """Each server in its turn, full or not."""
+    return Policy("round_robin", nothing, InTurn(weighted=False), full_last=False, messages="none")
+
+
+def weighted_round_robin() -> Policy:
+    """Each server in its turn, full or not, as often as it is fast: server n's i-th turn is at (i + 1/2) / mu_n."""
+    return Policy("weighted_round_robin", nothing, InTurn(weighted=True), full_last=False, messages="none")
+
+
+def least_work(ties: Ties = "uniform") -> Policy:
+    """Least work left: of the servers that are not full the one that will be free first; any idle one if there is one."""
+    return Policy("least_work", nothing, AskWork(), ties)
+
+
+def central_queue() -> Policy:
+    """No dispatcher: one queue of N (b - 1) places, fastest idle server first. A bound from below."""
+    return Policy("central_queue", nothing, OneQueue(), messages="departures")
+
+
 def random(ties: Ties = "uniform") -> Policy:
     """A server uniformly at random, full or not: the product-form baseline."""
     return Policy("random", nothing, ties=ties, full_last=False, messages="none")
@@ -73,8 +115,17 @@ def weighted_random() -> Policy:
 
 
 POLICIES: dict[str, Callable[..., Policy]] = {
-    make.__name__: make for make in (jfsq, jsq, jiq, jfiq, jfiq_weighted, sed, sed_all, jsq_d, jfsq_d, random, weighted_random)
-}
+    make.__name__: make
+    for make in (
+        jfsq, jsq, jiq, jfiq, jfiq_weighted, sed, sed_all, jsq_d, jfsq_d, jiq_d, class_jsq, class_jiq, jsq_df_ds,
+        least_work, round_robin, weighted_round_robin, random, weighted_random, central_queue,
+    )
+}  # fmt: skip
+
+
+def _as_tuple(values: Any) -> Any:
+    """A list as a tuple; anything else as it is, for the query to refuse."""
+    return tuple(values) if isinstance(values, (list, np.ndarray)) else values
 
 
 # ---- keys ----------------------------------------------------------------------------------------------------

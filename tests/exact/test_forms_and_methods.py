@@ -7,7 +7,8 @@ from jfsq_simpy import System, exact, rates
 from jfsq_simpy.errors import TooLargeError
 from jfsq_simpy.exact import elimination, generator, states, sweeps
 from jfsq_simpy.identities import identities
-from jfsq_simpy.policies.policy import route
+from jfsq_simpy.policies import Sight
+from jfsq_simpy.policies.policy import choose_among
 from tests.exact.cases import POLICIES, random_system
 
 PER_POLICY = 4
@@ -68,7 +69,8 @@ def test_transitions_are_those_of_the_rule(name):
     for q, p in zip(law.queue_lengths.tolist(), law.probabilities.tolist(), strict=True):
         grid = [(u, s) for u in u_grid for s in (samples if policy.samples else [np.array([])])]
         for u, s in grid:
-            n = route(policy, rank[np.arange(3), q], system.rates.vector(), u, s)
+            sight = Sight.of(system.rates, 2, q, u=u, samples=s)
+            n = choose_among(policy, rank[np.arange(3), q].__getitem__, sight)
             if q[n] < 2:
                 share = p * system.arrival_rate / len(grid)
                 inflow[(*q[:n], q[n] + 1, *q[n + 1 :])] += share

@@ -15,7 +15,6 @@ from jfsq_simpy.draws import Seed
 from jfsq_simpy.errors import PlanError
 from jfsq_simpy.jobs import bits, process
 from jfsq_simpy.jobs.trace import MemorySink
-from jfsq_simpy.policies import Policy
 from jfsq_simpy.tally import NOTHING, Observables, Window
 from tests.jobs.systems import Case, Lattice, random_case
 
@@ -119,11 +118,11 @@ def test_what_cannot_be_compiled_is_refused_with_the_way_out(monkeypatch):
         events.run(system, Seed.of(1), 0, Window(0.0, 1.0))
     monkeypatch.undo()
 
-    class AskNobody:
-        samples = 0
+    class Stubborn:
+        def choose(self, sight):
+            return 0
 
-    strange = System([1.5, 0.5], load=0.9, places=3, policy=Policy("strange", lambda q, mu: q, AskNobody()))
-    assert "strange" in events.supports(strange)
+    assert "Stubborn" in events.supports(System([1.5, 0.5], load=0.9, places=3, policy=Stubborn()))
 
 
 def run_python(script: str, **environment: str) -> str:

@@ -12,9 +12,11 @@ from scipy import stats
 from jfsq_simpy import System, rates
 from jfsq_simpy.draws import JobDraws, Seed
 from jfsq_simpy.jobs import process
+from jfsq_simpy.jobs import server as parts
 from jfsq_simpy.jobs.trace import MemorySink
 from jfsq_simpy.metrics import METRICS, averages
-from jfsq_simpy.policies.policy import route
+from jfsq_simpy.policies import Sight
+from jfsq_simpy.policies.policy import choose_among
 from jfsq_simpy.tally import Window, groups_of
 from tests.exact.cases import REFERENCE, reference_system
 from tests.jobs.systems import Case, Lattice, random_case
@@ -112,7 +114,7 @@ def test_what_has_not_left_when_the_drain_is_over_is_said():
 
 
 def plain_loop(system: System, seed: int, end: float, busy: bool) -> dict[str, np.ndarray]:
-    """The model without SimPy: a FIFO job's start is known when it comes. Ranks from `route`, the definition."""
+    """The model without SimPy: a FIFO job's start is known when it comes. The choice is `choose_among`, the definition."""
     draws, mu = JobDraws(system, Seed.of(seed), 0), system.rates.vector()
     by_class, of = system.policy.rank_table(system.rates, system.places), system.rates.class_of_server()
     departures: list[list[float]] = [[] for _ in range(system.n_servers)]
@@ -129,7 +131,10 @@ def plain_loop(system: System, seed: int, end: float, busy: bool) -> dict[str, n
             for n in range(system.n_servers):
                 departures[n] = [t for t in departures[n] if t > now]  # who leaves now is gone
             queue = np.array([len(d) for d in departures])
-            n = route(system.policy, by_class[of, queue], mu, tie, samples)
+            free_at = [d[-1] if d else now for d in departures]
+            turn = int(block.turns[k - block.first]) if block.turns.size else 0
+            sight = Sight.of(system.rates, system.places, queue, free_at=free_at, u=tie, samples=samples, turn=turn)
+            n = choose_among(system.policy, by_class[of, queue].__getitem__, sight)
             level = int(queue[n])
             if level == system.places:
                 out.append((k, now, -1, level, math.nan, math.nan, size))
@@ -188,7 +193,7 @@ def test_departures_precede_arrivals_of_their_instant():
 
 def test_without_the_priority_they_do_not(monkeypatch):
     """The control: arrivals at SimPy's normal priority see jobs that are leaving at that very moment."""
-    monkeypatch.setattr(process, "AFTER_DEPARTURES", 1)
+    monkeypatch.setattr(parts, "AFTER_DEPARTURES", 1)
     assert wrong_systems() > 10
 
 

@@ -10,17 +10,16 @@ from scipy import stats
 
 from jfsq_simpy import rates
 from jfsq_simpy.errors import ModelError
-from jfsq_simpy.policies import POLICIES, AskAll, AskSample, Policy, as_policy
-from jfsq_simpy.policies.policy import asked, route, shortest, shortest_then_fastest
+from jfsq_simpy.policies import POLICIES, AskAll, AskSample, Policy, Sight, as_policy
+from jfsq_simpy.policies.policy import choose_among, route, shortest, shortest_then_fastest
+from jfsq_simpy.policies.queries import drawn
 
 FALSE_ALARM = 1e-6
 
 
 def routed(policy, fleet, queues, places, u, samples=()):
     """Where a job goes when server n holds queues[n] jobs."""
-    table = policy.rank_table(fleet, places)
-    ranks = table[fleet.class_of_server(), np.asarray(queues)]
-    return route(policy, ranks, fleet.vector(), u, np.asarray(samples, dtype=float))
+    return route(policy, Sight.of(fleet, places, queues, u=u, samples=samples))
 
 
 states = st.integers(1, 6).flatmap(
@@ -72,7 +71,7 @@ def test_a_full_server_is_taken_only_when_all_asked_are_full(state, u, data):
     samples = data.draw(st.lists(uniform, min_size=d, max_size=d))
     contrary = Policy("contrary", lambda q, mu: (-q, mu), AskSample(d, replace=data.draw(st.booleans())))
     n = routed(contrary, rates.from_speeds(speeds), queues, 3, u, samples)
-    there = asked(contrary.query, len(queues), np.array(samples)).tolist()
+    there = drawn(np.array(samples), 0, len(queues), contrary.query.replace).tolist()
     open_queues = [queues[i] for i in there if queues[i] < 3]
     assert n in there
     assert queues[n] == (max(open_queues) if open_queues else 3)
@@ -102,8 +101,10 @@ def test_ties_are_uniform_by_chi_square(name, tied):
     fleet = rates.as_rates([1.6, 1.6, 0.8, 0.8, 0.2])
     policy = as_policy(name)
     ranks = policy.rank_table(fleet, 3)[fleet.class_of_server(), [1, 1, 0, 0, 0]]
-    draws = np.random.default_rng(2).random(20_000)
-    seen = Counter(route(policy, ranks, fleet.vector(), u, np.empty(0)) for u in draws)
+    sight = Sight.of(fleet, 3, [1, 1, 0, 0, 0])
+    seen: Counter[int] = Counter()
+    for sight.u in np.random.default_rng(2).random(20_000):
+        seen[choose_among(policy, ranks.__getitem__, sight)] += 1
     assert sorted(seen) == tied
     assert stats.chisquare(list(seen.values())).pvalue > FALSE_ALARM
 
@@ -121,7 +122,9 @@ def test_orders_that_need_no_table_are_known_by_their_key():
 
 def test_every_name_makes_a_policy_of_that_name():
     for name, make in POLICIES.items():
-        assert make().name == as_policy(name).name == name
+        needed = {"probabilities": [0.5, 0.5]} if "probabilities" in make.__code__.co_varnames else {}
+        needed |= {"d": [1, 1]} if name == "jsq_df_ds" else {}
+        assert as_policy({"name": name, **needed}).name == make(**needed).name == name
 
 
 def test_a_policy_passes_through():

@@ -1,4 +1,4 @@
-"""Routing probabilities against the rule itself, `policy.route`, run over every sample and every uniform number."""
+"""Routing probabilities against the rule itself, `policy.choose_among`, run over every sample and every uniform number."""
 
 import itertools
 import math
@@ -6,9 +6,10 @@ import math
 import numpy as np
 import pytest
 
+from jfsq_simpy import rates
 from jfsq_simpy.errors import ModelError
-from jfsq_simpy.policies import AskAll, AskSample, Policy
-from jfsq_simpy.policies.policy import route, shortest
+from jfsq_simpy.policies import AskAll, AskSample, Policy, Sight, as_policy
+from jfsq_simpy.policies.policy import choose_among, shortest
 from jfsq_simpy.policies.probabilities import cell_probabilities
 
 CASES = 12
@@ -23,19 +24,19 @@ def every_sample(query, n):
 
 
 def by_running_the_rule(policy, ranks, speeds, sizes, levels):
-    """float array (n_units, n_levels): how often `route` picks each cell; exact, as no outcome's edge is on the grid.
+    """float array (n_units, n_levels): how often `choose_among` picks each cell; exact, as no outcome's edge is on the grid.
 
     Tied servers split [0, 1) at fractions whose denominators are at most their number, or (speeds being
     whole numbers) the sum of their speeds.
     """
     unit = np.repeat(np.arange(sizes.size), sizes)
-    server_ranks, rates = ranks[unit, levels], speeds[unit].astype(float)
-    fine = math.lcm(*range(1, int(rates.sum() if policy.ties == "rate" else rates.size) + 1))
+    server_ranks, fleet = ranks[unit, levels], rates.from_speeds(speeds[unit])
+    fine = math.lcm(*range(1, int(speeds[unit].sum() if policy.ties == "rate" else unit.size) + 1))
     samples = [np.array(s) for s in every_sample(policy.query, unit.size)]
     share = np.zeros(ranks.shape)
     for sample in samples:
         for u in (np.arange(fine) + 0.5) / fine:
-            n = route(policy, server_ranks, rates, u, sample)
+            n = choose_among(policy, server_ranks.__getitem__, Sight.of(fleet, ranks.shape[1] - 1, levels, u=u, samples=sample))
             share[unit[n], levels[n]] += 1 / (fine * len(samples))
     return share
 
@@ -104,13 +105,5 @@ def test_index_ties_that_counts_cannot_decide_are_refused():
 
 
 def test_a_query_nobody_has_worked_out_is_refused():
-    class AskNobody:
-        samples = 0
-
-    with pytest.raises(ModelError, match="no routing probabilities"):
-        cell_probabilities(
-            Policy("mine", shortest, query=AskNobody()),
-            np.array([[0, 1]]),
-            np.ones(1),
-            np.array([[[1, 1]]]),  # type: ignore[arg-type]
-        )
+    with pytest.raises(ModelError, match=r"'round_robin'.*no routing probabilities"):
+        cell_probabilities(as_policy("round_robin"), np.array([[0, 1]]), np.ones(1), np.array([[[1, 1]]]))
