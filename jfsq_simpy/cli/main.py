@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 
 import typer
 
-from jfsq_simpy.cli import compare, exact, listing, run, trace, verify
+from jfsq_simpy.cli import bounds, check, compare, exact, listing, run, scaling, trace, verify
 from jfsq_simpy.cli.output import complain
 from jfsq_simpy.cli.status import Interrupted, Status
 from jfsq_simpy.errors import DataError, IdentityError, JfsqError, ModelError, PlanError, ScenarioError, TooLargeError
@@ -36,6 +36,9 @@ app = typer.Typer(
 )
 app.command("run")(run.run)
 app.command("exact")(exact.exact)
+app.command("bounds")(bounds.bounds)
+app.command("check")(check.check)
+app.command("scaling")(scaling.scaling)
 app.command("compare")(compare.compare)
 app.command("trace")(trace.trace)
 app.command("verify")(verify.verify)

@@ -31,6 +31,12 @@ def show(renderable: Any) -> None:
     console().print(renderable)
 
 
+def headline(text: str) -> None:
+    """A line above a table, for people; brackets in it are brackets."""
+    literal = text.replace("[", r"\[")
+    show(f"\n[bold]{literal}[/bold]")
+
+
 def note(text: str) -> None:
     """A remark beside the results."""
     print(text, file=sys.stderr, flush=True)

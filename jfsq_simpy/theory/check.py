@@ -156,11 +156,15 @@ def _reference_lines(system: System, evidence: Evidence) -> Iterator[Line]:
         yield Line("reference", c.source, c.kind, c.metric, relation, c.value, found, verdict, z, c.kind)
 
 
+def is_small(system: System) -> bool:
+    """Whether an exact law costs about a second at most, so that it is solved without being asked for."""
+    return system.is_markov and system.rates.n_classes <= 12 and n_states(system.rates.counts, system.places) <= SMALL
+
+
 def _truth(system: System, measured: Run | ExactLaw, law: ExactLaw | Literal["auto"] | None) -> ExactLaw | None:
     if law != "auto":
         return law
-    small = system.is_markov and system.rates.n_classes <= 12 and n_states(system.rates.counts, system.places) <= SMALL
-    if isinstance(measured, ExactLaw) or not small:
+    if isinstance(measured, ExactLaw) or not is_small(system):
         return None
     try:
         return solve(system)
