@@ -17,6 +17,7 @@ from jfsq_simpy.estimate import (
     Estimate,
     Sample,
     ccdf_of,
+    correlation_factor,
     empirical_ccdf,
     estimate,
     jackknife,
@@ -234,6 +235,17 @@ def test_correlation_of_neighbours_by_hand():
     x = np.array([[1.0, 5.0], [2.0, 5.0], [3.0, 5.0]])
     assert neighbour_correlation(x).tolist() == [0.0, 0.0]
     assert neighbour_correlation(np.array([[-1.0], [1.0], [-1.0], [1.0]])).tolist() == [-0.75]
+
+
+def test_correlation_that_is_left_widens_the_interval():
+    """r = 1/4 + 1/4 among four batches: the variance of their mean is (1 + r) / (1 - r) = 3 times that of independent ones."""
+    assert correlation_factor(np.array([0.25, -0.9, 5.0]), 4).tolist() == pytest.approx([3.0, 1.0, 9.0])
+    levels = [[[10 - b, b, 0], [10, 0, 0]] for b in (3, 4, 6, 7, 6, 5, 3, 2)]  # up and down: neighbours are alike
+    units = [tally([[1, 0], [0, 0]], levels=x, snapshots=10) for x in levels]
+    r = float(neighbour_correlation(np.array([3.0, 4, 6, 7, 6, 5, 3, 2]))) + 1 / 8
+    assert r > 0.5
+    wide, plain = (spread(sample(units, what=what), lambda t: t.levels[0, 1] / t.snapshots) for what in ("batches", "replications"))
+    assert wide.half == pytest.approx(plain.half * math.sqrt((1 + r) / (1 - r)))
 
 
 def autoregressive_batches(rng, n_batches, relaxation_in_batches, per_batch=40):
