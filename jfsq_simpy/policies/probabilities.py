@@ -5,10 +5,7 @@ In    a Policy, its rank table, and counts of servers by (unit, level); a unit i
 Out   for each state and cell the probability that the job is sent to a server of that cell
 Rule  nothing is subtracted: P(best rank asked = r) is a sum of positive terms, never a difference of
       tails, so a probability of 1e-30 has all its digits
-Cost  O(states x cells x d), plain array code
-
-A query of a new kind (a class chosen first, some servers from each class) is one more branch in
-`cell_probabilities`; `first_of_picks` already holds what sampling needs.
+Cost  O(states x cells x d), plain array code; with d_k servers of each class O(states x cells x product of d_k + 1)
 """
 
 from __future__ import annotations
@@ -16,6 +13,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -23,7 +21,7 @@ from numpy.typing import NDArray
 
 from jfsq_simpy.errors import ModelError
 from jfsq_simpy.policies.policy import Policy
-from jfsq_simpy.policies.queries import AskAll, AskSample
+from jfsq_simpy.policies.queries import AskAll, AskClass, AskEachClass, AskSample, IdleFirst
 from jfsq_simpy.rates import FloatArray
 
 Counts = NDArray[np.integer[Any]]
@@ -47,6 +45,10 @@ def cell_probabilities(policy: Policy, ranks: Counts, speeds: FloatArray, counts
     >>> cell_probabilities(two_of_three, np.array([[0, 1, 2]]), np.ones(1), np.array([[[1, 2, 0]]]))
     array([[[0.66666667, 0.33333333, 0.        ]]])
     """
+    if isinstance(policy.query, AskClass):
+        return _class_first(policy, ranks, speeds, counts, policy.query)
+    if isinstance(policy.query, IdleFirst):
+        return _idle_first(policy, ranks, speeds, counts, policy.query)
     n_states, _, n_levels = counts.shape
     if policy.ties == "index":
         ranks = _index_breaks_ties(ranks, counts)
@@ -55,17 +57,34 @@ def cell_probabilities(policy: Policy, ranks: Counts, speeds: FloatArray, counts
     servers = counts.reshape(n_states, -1)[:, by_rank].astype(np.float64)
     here = np.add.reduceat(servers, starts, axis=1)
     worse = np.cumsum(here[:, ::-1], axis=1)[:, ::-1] - here  # whole numbers: exact
-    best = _best_rank(policy, here, worse)
     unit = by_rank // n_levels
-    weight = servers * speeds[unit] if policy.ties == "rate" else servers
-    total = np.add.reduceat(weight, starts, axis=1)
-    share = weight / np.where(total > 0, total, 1.0)[:, rank_of]
-    sent = best[:, rank_of] * share
-    if policy.ties == "rate" and isinstance(policy.query, AskSample):
-        _rate_ties_in_a_sample(policy.query, sent, servers, worse, rank_of, speeds[unit])
+    if isinstance(policy.query, AskEachClass):
+        sent = _from_each_class(policy, servers, _class_of(speeds)[unit], rank_of, speeds[unit])
+    else:
+        sent = _alike(policy, servers, here, worse, rank_of, starts, speeds[unit])
     out = np.empty_like(sent)
     out[:, by_rank] = sent
     return out.reshape(counts.shape)
+
+
+def _alike(
+    policy: Policy,
+    servers: FloatArray,
+    here: FloatArray,
+    worse: FloatArray,
+    rank_of: NDArray[np.intp],
+    starts: NDArray[np.intp],
+    speed: FloatArray,
+) -> FloatArray:
+    """Where all servers are as likely to be asked: the best rank's probability, shared by those who have it."""
+    best = _best_rank(policy, here, worse)
+    weight = servers * speed if policy.ties == "rate" else servers
+    total = np.add.reduceat(weight, starts, axis=1)
+    share = weight / np.where(total > 0, total, 1.0)[:, rank_of]
+    sent: FloatArray = best[:, rank_of] * share
+    if policy.ties == "rate" and isinstance(policy.query, AskSample):
+        _rate_ties_in_a_sample(policy.query, sent, servers, worse, rank_of, speed)
+    return sent
 
 
 def _index_breaks_ties(ranks: Counts, counts: Counts) -> Counts:
@@ -99,7 +118,10 @@ def _best_rank(policy: Policy, here: FloatArray, worse: FloatArray) -> FloatArra
         gone = [0 if query.replace else i for i in range(query.d)]
         pools = [(np.maximum(here + worse - g, 0), np.maximum(worse - g, 0), n_servers - g) for g in gone]
         return first_of_picks(pools)
-    raise ModelError(f"policy {policy.name!r}: no routing probabilities are known for the query {query!r}; use simulation.")
+    raise ModelError(
+        f"policy {policy.name!r}: queue lengths alone do not say where a job goes, so no routing probabilities are known; "
+        "simulate it."
+    )
 
 
 def first_of_picks(pools: Sequence[tuple[FloatArray, FloatArray, FloatArray]]) -> FloatArray:
@@ -120,6 +142,72 @@ def first_of_picks(pools: Sequence[tuple[FloatArray, FloatArray, FloatArray]]) -
     return total
 
 
+# ---- a class first, the idle first, some of each class -----------------------------------------------------------
+
+
+def _class_of(speeds: FloatArray) -> NDArray[np.intp]:
+    """The speed class of each unit, fastest first."""
+    return np.unique(-speeds, return_inverse=True)[1]
+
+
+def _class_first(policy: Policy, ranks: Counts, speeds: FloatArray, counts: Counts, query: AskClass) -> FloatArray:
+    """Inside the class drawn the policy is one that asks all of it, or a sample."""
+    inside = replace(policy, query=AskAll() if query.d is None else AskSample(query.d))
+    sent, classes = np.zeros(counts.shape), _class_of(speeds)
+    for k, probability in enumerate(query.probabilities):
+        if probability > 0:
+            these = np.flatnonzero(classes == k)
+            sent[:, these] = probability * cell_probabilities(inside, ranks[these], speeds[these], counts[:, these])
+    return sent
+
+
+def _idle_first(policy: Policy, ranks: Counts, speeds: FloatArray, counts: Counts, query: IdleFirst) -> FloatArray:
+    """Where somebody is idle only the idle are there to be asked; elsewhere `then`."""
+    sent, someone = np.zeros(counts.shape), counts[:, :, 0].sum(axis=1) > 0
+    idle = counts[someone].copy()
+    idle[:, :, 1:] = 0
+    if someone.any():
+        sent[someone] = cell_probabilities(replace(policy, query=AskAll()), ranks, speeds, idle)
+    if not someone.all():
+        sent[~someone] = cell_probabilities(replace(policy, query=query.then), ranks, speeds, counts[~someone])
+    return sent
+
+
+def _from_each_class(
+    policy: Policy, servers: FloatArray, cell_class: NDArray[np.intp], rank_of: NDArray[np.intp], speed: FloatArray
+) -> FloatArray:
+    """P(sent to each cell), summed over how many of the servers of the best rank are asked in each class.
+
+    All arrays are by cell, in order of rank. Samples of different classes are independent, and of a
+    class's tied servers each is as likely to be in its sample.
+    """
+    query = policy.query
+    assert isinstance(query, AskEachClass)
+    whole = servers.astype(np.int64)
+    sent, n_classes = np.zeros(servers.shape), len(query.d)
+    choose = np.array(
+        [[math.comb(n, j) for j in range(max(query.d) + 1)] for n in range(int(whole[0].sum()) + 1)], dtype=np.float64
+    )
+    in_class = [cell_class == k for k in range(n_classes)]
+    weight = np.array([speed[c][0] if policy.ties == "rate" else 1.0 for c in in_class])
+    for r in range(int(rank_of[-1]) + 1):
+        tied = [whole[:, c & (rank_of == r)].sum(axis=1) for c in in_class]
+        worse = [whole[:, c & (rank_of > r)].sum(axis=1) for c in in_class]
+        share = np.zeros((n_classes, servers.shape[0]))
+        for held in itertools.product(*(range(d + 1) for d in query.d)):
+            if not any(held):
+                continue
+            probability = np.ones(servers.shape[0])
+            for k, (j, d) in enumerate(zip(held, query.d, strict=True)):
+                n = int(whole[0, in_class[k]].sum())
+                probability = probability * choose[tied[k], j] * choose[worse[k], d - j] / choose[n, d]
+            share += probability * (np.array(held) * weight / (np.array(held) @ weight))[:, None]
+        for k in range(n_classes):
+            cells = np.flatnonzero(in_class[k] & (rank_of == r))
+            sent[:, cells] = servers[:, cells] * (share[k] / np.maximum(tied[k], 1))[:, None]
+    return sent
+
+
 # ---- ties by rate among a sample -----------------------------------------------------------------------------
 
 
@@ -131,7 +219,7 @@ def _rate_ties_in_a_sample(
     Sums over how many servers of each tied speed the sample holds; at most C(speeds + d, d) terms.
     """
     n_servers = int(servers[0].sum())
-    choose = np.array([[math.comb(n, j) for j in range(query.d + 1)] for n in range(n_servers + 1)], dtype=np.float64)
+    choose = _binomials(n_servers, query.d)
     for r in range(int(rank_of[-1]) + 1):
         cells = np.flatnonzero(rank_of == r)
         tied_speeds, which = np.unique(speed[cells], return_inverse=True)
@@ -148,6 +236,11 @@ def _rate_ties_in_a_sample(
             share += probability[:, None] * (weight / weight.sum())
         per_server = share / np.maximum(tied, 1)
         sent[:, cells] = servers[:, cells] * per_server[:, which]
+
+
+def _binomials(n_most: int, k_most: int) -> FloatArray:
+    """n over k for all n and k up to these, float array."""
+    return np.array([[math.comb(n, k) for k in range(k_most + 1)] for n in range(n_most + 1)], dtype=np.float64)
 
 
 def _compositions(parts: int, most: int) -> Iterator[tuple[int, ...]]:

@@ -8,19 +8,33 @@ import pytest
 
 from jfsq_simpy import rates
 from jfsq_simpy.errors import ModelError
-from jfsq_simpy.policies import AskAll, AskSample, Policy, Sight, as_policy
+from jfsq_simpy.policies import AskAll, AskClass, AskEachClass, AskSample, IdleFirst, Policy, Sight, as_policy
 from jfsq_simpy.policies.policy import choose_among, shortest
 from jfsq_simpy.policies.probabilities import cell_probabilities
 
 CASES = 12
 
 
-def every_sample(query, n):
-    """Uniform numbers in the middle of every equally likely outcome of asking."""
+def every_sample(query, sizes):
+    """(uniform numbers, probability): the middle of every outcome of asking units of such sizes, each a speed class."""
     if isinstance(query, AskAll):
-        return [()]
-    left = [n if query.replace else n - i for i in range(query.d)]
-    return itertools.product(*([(k + 0.5) / m for k in range(m)] for m in left))
+        return [((), 1.0)]
+    if isinstance(query, IdleFirst):
+        return every_sample(query.then, sizes)
+    if isinstance(query, AskClass):
+        first = zip(np.cumsum(query.probabilities) - np.array(query.probabilities) / 2, query.probabilities, sizes, strict=True)
+        return [((u, *s), p * q) for u, p, n in first if p for s, q in draws(n, query.d or 0)]
+    if isinstance(query, AskEachClass):
+        parts = itertools.product(*(draws(n, d) for n, d in zip(sizes, query.d, strict=True)))
+        return [(tuple(x for s, _ in part for x in s), math.prod(q for _, q in part)) for part in parts]
+    return draws(sum(sizes), query.d, query.replace)
+
+
+def draws(n, d, replace=False):
+    """The middle of every equally likely outcome of d draws from n, with its probability."""
+    left = [n if replace else n - i for i in range(d)]
+    grid = [tuple(point) for point in itertools.product(*([(k + 0.5) / m for k in range(m)] for m in left))]
+    return [(point, 1 / len(grid)) for point in grid]
 
 
 def by_running_the_rule(policy, ranks, speeds, sizes, levels):
@@ -32,12 +46,11 @@ def by_running_the_rule(policy, ranks, speeds, sizes, levels):
     unit = np.repeat(np.arange(sizes.size), sizes)
     server_ranks, fleet = ranks[unit, levels], rates.from_speeds(speeds[unit])
     fine = math.lcm(*range(1, int(speeds[unit].sum() if policy.ties == "rate" else unit.size) + 1))
-    samples = [np.array(s) for s in every_sample(policy.query, unit.size)]
     share = np.zeros(ranks.shape)
-    for sample in samples:
+    for sample, probability in every_sample(policy.query, sizes.tolist()):
         for u in (np.arange(fine) + 0.5) / fine:
             n = choose_among(policy, server_ranks.__getitem__, Sight.of(fleet, ranks.shape[1] - 1, levels, u=u, samples=sample))
-            share[unit[n], levels[n]] += 1 / (fine * len(samples))
+            share[unit[n], levels[n]] += probability / fine
     return share
 
 
@@ -70,11 +83,49 @@ def test_probabilities_are_those_of_the_rule(ties, query):
         np.testing.assert_allclose(found, by_running_the_rule(policy, ranks, speeds, sizes, levels), atol=1e-12)
 
 
+def by_class(name, sizes, rng):
+    """Queries that need to know the speed classes."""
+    if name == "idle first":
+        return IdleFirst(AskSample(int(rng.integers(1, sizes.sum() + 1)), replace=bool(rng.random() < 0.5)))
+    if name == "each class":
+        d = rng.integers(0, sizes + 1)
+        return AskEachClass(tuple((d if d.any() else sizes).tolist()))
+    p = rng.multinomial(4, np.ones(sizes.size) / sizes.size) / 4
+    return AskClass(tuple(p.tolist()), None if name == "class" else int(rng.integers(1, sizes.min() + 1)))
+
+
+@pytest.mark.parametrize("name", ["class", "class and sample", "each class", "idle first"])
+@pytest.mark.parametrize("ties", ["uniform", "index", "rate"])
+def test_probabilities_of_what_looks_at_classes_or_at_the_idle_first(ties, name):
+    rng = np.random.default_rng([len(ties), len(name)])
+    for _ in range(2 * CASES):
+        sizes, speeds, ranks, levels = random_case(rng, ties, None)
+        if name == "idle first":  # as its rank table has it
+            ranks = ranks + 2 * ranks.size * (np.arange(ranks.shape[1]) > 0)
+        policy = Policy("any", shortest, query=by_class(name, sizes, rng), ties=ties)
+        counts = np.zeros((1, *ranks.shape), dtype=int)
+        np.add.at(counts[0], (np.repeat(np.arange(sizes.size), sizes), levels), 1)
+        found = cell_probabilities(policy, ranks, speeds.astype(float), counts)[0]
+        np.testing.assert_allclose(found, by_running_the_rule(policy, ranks, speeds, sizes, levels), atol=1e-12)
+
+
+def test_a_class_told_apart_server_by_server_is_still_one_class():
+    """Two servers of a class as two units: the class is drawn, and sampled, as a whole."""
+    ranks, counts = np.array([[0, 1]]), np.array([[[1, 1]], [[2, 0]], [[0, 2]]])
+    apart = np.array([[[1, 0], [0, 1]], [[1, 0], [1, 0]], [[0, 1], [0, 1]]])
+    for query in (AskClass((1.0,), 1), AskClass((1.0,)), AskEachClass((2,)), AskEachClass((1,))):
+        policy = Policy("any", shortest, query=query)
+        together = cell_probabilities(policy, ranks, np.ones(1), counts)
+        one_by_one = cell_probabilities(policy, np.repeat(ranks, 2, axis=0), np.ones(2), apart)
+        np.testing.assert_allclose(one_by_one.sum(axis=1, keepdims=True), together, atol=1e-15)
+
+
 def test_every_state_sums_to_one_and_empty_cells_get_nothing():
     rng = np.random.default_rng(1)
     counts = rng.multinomial(7, np.ones(4) / 4, size=(50, 3))
     ranks = rng.integers(0, 5, (3, 4))
-    for ties, query in itertools.product(["uniform", "rate"], QUERIES):
+    queries = [*QUERIES, AskClass((0.5, 0.2, 0.3)), AskClass((0.5, 0.2, 0.3), 3), AskEachClass((2, 0, 3)), IdleFirst(AskSample(2))]
+    for ties, query in itertools.product(["uniform", "rate"], queries):
         p = cell_probabilities(Policy("any", shortest, query=query, ties=ties), ranks, np.array([3.0, 2.0, 1.0]), counts)
         np.testing.assert_allclose(p.sum(axis=(1, 2)), 1.0, rtol=1e-13)
         assert (p[counts == 0] == 0).all()
@@ -105,5 +156,5 @@ def test_index_ties_that_counts_cannot_decide_are_refused():
 
 
 def test_a_query_nobody_has_worked_out_is_refused():
-    with pytest.raises(ModelError, match=r"'round_robin'.*no routing probabilities"):
+    with pytest.raises(ModelError, match=r"'round_robin'.*no routing probabilities are known; simulate"):
         cell_probabilities(as_policy("round_robin"), np.array([[0, 1]]), np.ones(1), np.array([[[1, 1]]]))
