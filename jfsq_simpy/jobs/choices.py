@@ -1,4 +1,4 @@
-"""Choices among servers, as compiled functions: rank trees, samples, ties by rate, ties by number.
+"""Choices among servers, as compiled functions: rank trees, queries, ties by rate, ties by number.
 
 In    the dispatcher's arrays (`layout.Order`), the job's uniform numbers
 Out   the server that gets the job
@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from jfsq_simpy.jobs.bits import U0, U1, U6, Word, compiled, count_ones, first_one, nth_one
-from jfsq_simpy.jobs.layout import BY_NUMBER, BY_RATE, Indices, Ints, Servers, Words
+from jfsq_simpy.jobs.layout import BY_CLASS, BY_NUMBER, BY_RATE, BY_WORK, Indices, Ints, Order, Servers, Words
 from jfsq_simpy.rates import FloatArray, IntArray
 
 # ---- thermometer sets ----------------------------------------------------------------------------------------
@@ -106,46 +106,86 @@ def by_rate_among_leaves(best: Ints, leaves: Word, fleet: Servers, u: float) -> 
     return np.uint64(chosen)
 
 
-# ---- all servers alike ---------------------------------------------------------------------------------------
+# ---- running sums --------------------------------------------------------------------------------------------
 
 
 @compiled
-def by_rate_among_all(cumulative: FloatArray, u: float) -> Word:
-    """One of all servers, with probability in proportion to its rate, from running sums. O(log N)."""
-    share = u * cumulative[cumulative.size - 1]
-    low, high = 0, cumulative.size - 1
-    while low < high:  # the first sum above the share, or the last server
+def first_above(sums: FloatArray, share: float) -> int:
+    """The place of the first running sum above a share; the last place if there is none. O(log n)."""
+    low, high = 0, sums.size - 1
+    while low < high:
         middle = (low + high) // 2
-        if cumulative[middle] > share:
+        if sums[middle] > share:
             high = middle
         else:
             low = middle + 1
-    return np.uint64(low)
+    return low
 
 
-# ---- samples -------------------------------------------------------------------------------------------------
+# ---- some servers are asked ----------------------------------------------------------------------------------
 
 
 @compiled
-def draw_asked(asked: IntArray, samples: FloatArray, n_servers: int, replace: bool) -> int:
-    """Whom a job asks, ascending, into `asked`; how many they are. Repeats `policies.policy.asked`. O(d^2)."""
+def ask(order: Order, fleet: Servers, places: int, samples: FloatArray) -> int:
+    """Whom a job asks, ascending, into `order.asked`; how many they are. Repeats the queries' `candidates`."""
+    asked, shares = order.asked, order.shares
+    if order.how == BY_WORK:
+        return ask_least_work(asked, fleet, places)
     m = 0
+    if order.how == BY_CLASS:
+        k = first_above(order.chances, samples[0])
+        first, n = shares[k, 0], shares[k, 1]
+        if shares[k, 2] > 0:
+            return draw_asked(asked, 0, samples[1:], first, n, False)
+        for i in range(n):
+            asked[i] = first + i
+        return int(n)
+    used = 0
+    for k in range(shares.shape[0]):
+        d = shares[k, 2]
+        m = draw_asked(asked, m, samples[used : used + d], shares[k, 0], shares[k, 1], order.replace)
+        used += d
+    return m
+
+
+@compiled
+def draw_asked(asked: IntArray, m: int, samples: FloatArray, first: int, n: int, replace: bool) -> int:
+    """Draw from servers first .. first + n - 1, behind the `m` in `asked`; how many there are now. `queries.drawn`. O(d^2)."""
+    begin = m
     for i in range(samples.size):
         if replace:
-            pick = np.int64(samples[i] * n_servers)
+            pick = first + np.int64(samples[i] * n)
         else:
-            pick = np.int64(samples[i] * (n_servers - i))
-            for j in range(m):
+            pick = first + np.int64(samples[i] * (n - i))
+            for j in range(begin, m):
                 pick += pick >= asked[j]
         j = m
-        while j > 0 and asked[j - 1] > pick:
+        while j > begin and asked[j - 1] > pick:
             j -= 1
-        if j > 0 and asked[j - 1] == pick:  # drawn twice counts once
+        if j > begin and asked[j - 1] == pick:  # drawn twice counts once
             continue
         for place in range(m, j, -1):
             asked[place] = asked[place - 1]
         asked[j] = pick
         m += 1
+    return m
+
+
+@compiled
+def ask_least_work(asked: IntArray, fleet: Servers, places: int) -> int:
+    """The servers that will be done first, idle ones alike, full ones last: `AskWork.candidates`. O(N)."""
+    least, m = np.inf, 0
+    for n in range(fleet.size):
+        queue, done = np.int64(fleet[n]["queue"]), fleet[n]["free_at"]
+        if queue == 0:
+            done = -np.inf
+        elif queue == places:
+            done = np.inf
+        if done < least:
+            least, m = done, 0
+        if done == least:
+            asked[m] = n
+            m += 1
     return m
 
 

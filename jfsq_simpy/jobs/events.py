@@ -21,7 +21,6 @@ from jfsq_simpy.errors import PlanError
 from jfsq_simpy.jobs import bits, layout
 from jfsq_simpy.jobs.kernels import loop_of
 from jfsq_simpy.jobs.records import Sink
-from jfsq_simpy.policies import AskAll, AskSample
 from jfsq_simpy.rates import FloatArray, IntArray
 from jfsq_simpy.system import System
 from jfsq_simpy.tally import NOTHING, Groups, Observables, Outcome, Tally, Window, groups_of
@@ -128,7 +127,7 @@ class Loop:
         block = self.block
         ties = NOBODY_TIES if self.order.ties == layout.BY_INDEX else block.ties
         self.done = self.kernel(
-            self.done, block.gaps, block.sizes, ties, block.samples,
+            self.done, block.gaps, block.sizes, ties, block.samples, block.turns,
             stage.end, self.window.end + self.window.drain, self.window.warmup, stage.first_snapshot, stage.snapshots,
             self.fleet, self.order, self.calendar, self.clock, self.watch, counts, self.rows,
         )  # fmt: skip
@@ -170,7 +169,7 @@ def supports(system: System) -> str | None:
     """
     if bits.numba is None:
         return "it needs Numba, which is not installed: pip install 'jfsq_simpy[fast]', or take engine = \"process\""
-    if type(system.policy.query) not in (AskAll, AskSample):
+    if type(system.policy.query) not in layout.QUERIES:
         return f'policy {system.policy.name!r} asks servers in a way that is not compiled; take engine = "process"'
     if system.n_servers * system.places > LARGEST_FLEET:
         return f"N x places = {system.n_servers * system.places:,} is above {LARGEST_FLEET:,}; the chain view follows no single job"

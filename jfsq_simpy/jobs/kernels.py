@@ -22,20 +22,22 @@ import numpy as np
 
 from jfsq_simpy.jobs.bits import U0, U1, U6, U12, U18, U63, compiled, first_one
 from jfsq_simpy.jobs.choices import (
+    ask,
     best_in_tree,
     best_of_asked,
-    by_rate_among_all,
     by_rate_in_set,
-    draw_asked,
+    first_above,
     nth_in_set,
     put_in_tree,
 )
 from jfsq_simpy.jobs.layout import (
     BY_DRAW,
+    BY_IDLE,
     BY_INDEX,
     BY_NUMBER,
     BY_SETS,
     BY_TREE,
+    BY_TURN,
     NO_NODE,
     Calendar,
     Clock,
@@ -47,7 +49,7 @@ from jfsq_simpy.jobs.layout import (
 )
 from jfsq_simpy.jobs.prefetch import prefetch
 from jfsq_simpy.jobs.snapshots import count_snapshot, idle_among
-from jfsq_simpy.rates import FloatArray
+from jfsq_simpy.rates import FloatArray, IntArray
 from jfsq_simpy.tally import BIN_SHIFT, FIRST_BIN, N_BINS, SNAPSHOTS_PER_UNIT, TICKS
 
 LATEST = 4e18  # list numbers stay below 2^62
@@ -61,7 +63,7 @@ def loop_for(no_draws: bool) -> Callable[..., int]:
 
     @compiled
     def advance(
-        first: int, gaps: FloatArray, sizes: FloatArray, draws: FloatArray, samples: FloatArray,
+        first: int, gaps: FloatArray, sizes: FloatArray, draws: FloatArray, samples: FloatArray, turns: IntArray,
         stage_end: float, last_instant: float, origin: float, first_snapshot: int, snapshots: int,
         fleet: Servers, order: Order, calendar: Calendar, clock: Clock, watch: Watch, counts: Counts, rows: Rows,
     ) -> int:  # fmt: skip
@@ -72,6 +74,7 @@ def loop_for(no_draws: bool) -> Callable[..., int]:
         Repeats `process.run`, `counting.JobCounter`.
         """
         how, ties = (BY_SETS, BY_INDEX) if no_draws else (order.how, order.ties)
+        in_tree = how in (BY_TREE, BY_IDLE)
         n_tie_classes = order.n_tie_classes
         tie_class, words, blocks, regions = order.tie_class, order.words, order.blocks, order.regions
         on, on_by_class, on_by_block = order.on, order.on_by_class, order.on_by_block
@@ -133,7 +136,7 @@ def loop_for(no_draws: bool) -> Callable[..., int]:
                                             on_by_block[level, n >> U12] += 1
                                         if n_tie_classes > 1:
                                             on_by_class[level, tie_class[n]] += 1
-                                elif how == BY_TREE:
+                                elif in_tree:
                                     put_in_tree(best, tied, n, rank[speed_class[n], level])
                             node = following
                         head[position & mask] = kept
@@ -183,15 +186,17 @@ def loop_for(no_draws: bool) -> Callable[..., int]:
                             else:
                                 n = by_rate_in_set(fleet, words, level, n, m, u)
             else:
-                if how == BY_TREE:
+                if how == BY_TREE or (how == BY_IDLE and on[0] > 0):
                     n = best_in_tree(best, tied, ties, u, fleet)
                 elif how == BY_DRAW:
                     if ties == BY_NUMBER:
                         n = np.uint64(u * n_servers)
                     elif ties != BY_INDEX:
-                        n = by_rate_among_all(order.cumulative, u)
+                        n = np.uint64(first_above(order.cumulative, u * order.cumulative[n_servers - 1]))
+                elif how == BY_TURN:
+                    n = np.uint64(turns[k])
                 else:
-                    asked = draw_asked(order.asked, samples[k], n_servers, order.replace)
+                    asked = ask(order, fleet, on.size, samples[k])
                     n = best_of_asked(order.asked, asked, rank, speed_class, fleet, ties, u)
                 level = np.uint64(fleet[n]["queue"])
 
@@ -218,7 +223,7 @@ def loop_for(no_draws: bool) -> Callable[..., int]:
                             on_by_block[level, n >> U12] -= 1
                         if n_tie_classes > 1:
                             on_by_class[level, tie_class[n]] -= 1
-                elif how == BY_TREE:
+                elif in_tree:
                     put_in_tree(best, tied, n, rank[speed_class[n], level + U1])
 
                 # its departure: a node at the front of its list

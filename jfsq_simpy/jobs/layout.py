@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from jfsq_simpy.policies import AskAll, Policy
+from jfsq_simpy.policies import AskAll, AskClass, AskEachClass, AskSample, AskWork, IdleFirst, InTurn, Policy
 from jfsq_simpy.policies.ranking import KEY_TOLERANCE
 from jfsq_simpy.rates import FloatArray, IntArray, Rates
 from jfsq_simpy.system import System
@@ -31,7 +31,20 @@ Words = NDArray[np.uint64]
 BY_SETS = 0  # JFSQ and JSQ: thermometer sets
 BY_TREE = 1  # any rank table, all servers asked: a tournament tree
 BY_DRAW = 2  # all servers always rank the same
-BY_SAMPLE = 3  # some servers are asked
+BY_SAMPLE = 3  # some servers are asked, of all or of each speed class
+BY_CLASS = 4  # servers of one class are asked, a sample or all of them
+BY_WORK = 5  # those with the least work left
+BY_IDLE = 6  # the idle ones by a tree, and where there are none a sample
+BY_TURN = 7  # nobody is asked
+QUERIES = {
+    AskAll: BY_SETS,
+    AskSample: BY_SAMPLE,
+    AskEachClass: BY_SAMPLE,
+    AskClass: BY_CLASS,
+    AskWork: BY_WORK,
+    IdleFirst: BY_IDLE,
+    InTurn: BY_TURN,
+}
 
 # how ties are broken
 TIES = {"uniform": 0, "index": 1, "rate": 2}
@@ -89,7 +102,9 @@ class Order(NamedTuple):
     best: Ints  # (2 * leaves,) tournament tree: the best rank below each node, node 1 the root
     tied: Ints  # (2 * leaves,) how many servers below have it
     cumulative: FloatArray  # (N,) running sums of the rates, for draws in proportion to the rate
-    asked: IntArray  # (samples,) the servers asked, ascending
+    asked: IntArray  # room for the servers asked, ascending
+    shares: IntArray  # (parts, 3) who is asked: d of the n servers from first on; columns first, n, d
+    chances: FloatArray  # (parts,) running sums of the probabilities with which a class is chosen
     replace: bool  # whether a server may be drawn twice
 
 
@@ -169,10 +184,12 @@ def order_of(system: System, queue: Bytes) -> Order:
     on_by_class = np.zeros((sets, classes.size if several else 0), np.int64)
     for level in range(sets if several else 0):
         on_by_class[level] = np.bincount(tie_class[queue <= level], minlength=classes.size)
-    tabled = how in (BY_TREE, BY_SAMPLE)
+    tabled = how in (BY_TREE, BY_SAMPLE, BY_CLASS, BY_WORK, BY_IDLE)
     rank = policy.rank_table(rates, places) if tabled else np.zeros((0, 0), np.int32)
     speed_class = np.repeat(np.arange(rates.n_classes, dtype=np.uint32), rates.counts) if tabled else np.zeros(0, np.uint32)
-    best, tied = _tree(rank[speed_class, queue]) if how == BY_TREE else (np.zeros(0, np.int32), np.zeros(0, np.int32))
+    treed = how in (BY_TREE, BY_IDLE)
+    best, tied = _tree(rank[speed_class, queue]) if treed else (np.zeros(0, np.int32), np.zeros(0, np.int32))
+    shares, chances = _shares(policy.query, rates)
     by_rate = how == BY_DRAW and ties == BY_RATE
     return Order(
         how=how,
@@ -190,8 +207,10 @@ def order_of(system: System, queue: Bytes) -> Order:
         best=best,
         tied=tied,
         cumulative=np.cumsum(rates.vector()) if by_rate else np.zeros(0),
-        asked=np.zeros(policy.samples, np.int64),
-        replace=bool(getattr(policy.query, "replace", False)),
+        asked=np.zeros(system.n_servers if how in (BY_CLASS, BY_WORK) else policy.samples, np.int64),
+        shares=shares,
+        chances=chances,
+        replace=bool(getattr(getattr(policy.query, "then", policy.query), "replace", False)),
     )
 
 
@@ -270,10 +289,27 @@ def rows_of(n: int) -> Rows:
 def _how(system: System) -> int:
     policy = system.policy
     if not isinstance(policy.query, AskAll):
-        return BY_SAMPLE
+        return QUERIES[type(policy.query)]
     if policy.level_then_speed or policy.level_only:
         return BY_SETS
     return BY_TREE if policy.rank_table(system.rates, system.places).any() else BY_DRAW
+
+
+def _shares(query: object, rates: Rates) -> tuple[IntArray, FloatArray]:
+    """Whom a sampling query asks, part by part, and the running sums of the chances of each part."""
+    if isinstance(query, IdleFirst):
+        query = query.then
+    if isinstance(query, AskSample):
+        return np.array([[0, rates.n_servers, query.d]]), np.zeros(0)
+    by_class = np.stack([rates.first_server[:-1], rates.counts, np.zeros(rates.n_classes, np.int64)], axis=1)
+    if isinstance(query, AskEachClass):
+        by_class[:, 2] = query.d
+        return by_class[by_class[:, 2] > 0], np.zeros(0)
+    if isinstance(query, AskClass):
+        by_class[:, 2] = query.d or 0  # 0: all of them
+        last = int(np.flatnonzero(query.probabilities)[-1])
+        return by_class, np.cumsum(query.probabilities)[: last + 1]
+    return np.zeros((0, 3), np.int64), np.zeros(0)
 
 
 def _tie_classes(policy: Policy, rates: Rates) -> IntArray:

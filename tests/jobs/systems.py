@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from dataclasses import replace as dataclass_replace
 
 import numpy as np
 
 from jfsq_simpy import System, rates
 from jfsq_simpy.laws import Law
-from jfsq_simpy.policies import AskSample, Policy, as_policy
+from jfsq_simpy.policies import AskClass, AskEachClass, AskSample, AskWork, IdleFirst, InTurn, Policy, as_policy
 from jfsq_simpy.policies.policy import nothing, shortest, shortest_then_fastest
 from jfsq_simpy.tally import NOTHING, Observables, Window
 
@@ -100,3 +101,26 @@ def _random_observables(rng: np.random.Generator, n: int) -> Observables:
         powers=((0.2, 1), (0.5, 3)),
         path=bool(rng.random() < 0.5),
     )
+
+
+def with_a_query(case: Case, seed: int) -> Case:
+    """The same case with a policy that does not look at everybody, or not at queue lengths."""
+    rng = np.random.default_rng([seed, 1])
+    counts = case.system.rates.counts
+    ties, key, full_last = str(rng.choice(["uniform", "index", "rate"])), KEYS[rng.integers(len(KEYS))], bool(rng.random() < 0.5)
+    chances = rng.random(counts.size) * (rng.random(counts.size) < 0.7)
+    chances[rng.integers(counts.size)] += 0.5
+    each = rng.integers(0, np.minimum(counts, 3) + 1)
+    each[rng.integers(counts.size)] = 1
+    replace = bool(rng.random() < 0.5)
+    then = AskSample(int(rng.integers(1, 5)) if replace else int(rng.integers(1, min(4, case.system.n_servers) + 1)), replace)
+    d = int(rng.integers(1, counts[chances > 0].min() + 1)) if rng.random() < 0.5 else None
+    queries = (
+        AskClass(tuple((chances / chances.sum()).tolist()), d),
+        AskEachClass(tuple(each.tolist())),
+        IdleFirst(then),
+        InTurn(weighted=bool(rng.random() < 0.5)),
+        AskWork(),
+    )
+    policy = Policy("asking", key, queries[seed % len(queries)], ties=ties, full_last=full_last)
+    return dataclass_replace(case, system=case.system.replaced(policy=policy))

@@ -16,7 +16,7 @@ from jfsq_simpy.errors import PlanError
 from jfsq_simpy.jobs import bits, process
 from jfsq_simpy.jobs.trace import MemorySink
 from jfsq_simpy.tally import NOTHING, Observables, Window
-from tests.jobs.systems import Case, Lattice, random_case
+from tests.jobs.systems import Case, Lattice, random_case, with_a_query
 
 events = pytest.importorskip("jfsq_simpy.jobs.events")
 pytest.importorskip("numba")
@@ -41,6 +41,12 @@ def assert_twins(case: Case, seed: int = 1) -> None:
 @pytest.mark.parametrize("seed", range(200))
 def test_random_systems_give_the_same_records_and_tallies(seed):
     assert_twins(random_case(seed), seed)
+
+
+@pytest.mark.parametrize("seed", range(100))
+def test_whomever_a_policy_asks(seed):
+    """A class, some of each class, idle servers first, whose turn it is, who has the least work."""
+    assert_twins(with_a_query(random_case(seed), seed), seed)
 
 
 def test_a_thousand_servers():
