@@ -230,7 +230,7 @@ def test_a_billion_servers_in_five_classes_cost_nothing():
 @pytest.mark.parametrize("profile", [lambda n: rates.linear(n, 4), lambda n: rates.geometric(n, 4), lambda n: rates.pareto(n, 2)])
 def test_too_many_distinct_rates_are_refused_before_memory_is_touched(profile):
     tracemalloc.start()
-    with pytest.raises(TooLargeError, match="GiB.*classes"):
+    with pytest.raises(TooLargeError, match=r"GiB.*classes"):
         profile(10**12)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
