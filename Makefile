@@ -4,10 +4,11 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help demo test check verify bench clean
+.PHONY: help demo figures test check verify bench clean
 
 help:
 	@echo "make demo     the main question: does waiting vanish as the fleet grows? (results/ and one figure)"
+	@echo "make figures  the paper's figures and claims, measured (some minutes; results/*/*.png)"
 	@echo "make test     the tests"
 	@echo "make check    style, types, and the order of the rooms"
 	@echo "make verify   the slow statistical tests"
@@ -24,6 +25,16 @@ $(READY): setup.cfg pyproject.toml
 
 demo: $(READY)
 	$(BIN)/jfsq run scenarios/zero_waiting.toml
+
+figures: $(READY)
+	$(BIN)/jfsq run scenarios/orders.toml
+	$(BIN)/python analysis/orders.py
+	$(BIN)/jfsq run scenarios/collapse.toml
+	$(BIN)/python analysis/collapse.py
+	$(BIN)/jfsq run scenarios/busy_servers.toml
+	$(BIN)/python analysis/busy_servers.py
+	$(BIN)/jfsq run scenarios/inequality.toml --set run.jobs=1_000_000 --out results/heterogeneity
+	$(BIN)/python analysis/heterogeneity.py
 
 test: $(READY)
 	$(BIN)/python -m pytest -q -n auto
