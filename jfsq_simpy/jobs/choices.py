@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from jfsq_simpy.jobs.bits import U0, U1, U6, Word, compiled, count_ones, first_one, nth_one
-from jfsq_simpy.jobs.layout import BY_CLASS, BY_NUMBER, BY_RATE, BY_WORK, Indices, Ints, Order, Servers, Words
+from jfsq_simpy.jobs.layout import BY_NUMBER, BY_RATE, Indices, Ints, Servers, Words
 from jfsq_simpy.rates import FloatArray, IntArray
 
 # ---- thermometer sets ----------------------------------------------------------------------------------------
@@ -126,14 +126,11 @@ def first_above(sums: FloatArray, share: float) -> int:
 
 
 @compiled
-def ask(order: Order, fleet: Servers, places: int, samples: FloatArray) -> int:
-    """Whom a job asks, ascending, into `order.asked`; how many they are. Repeats the queries' `candidates`."""
-    asked, shares = order.asked, order.shares
-    if order.how == BY_WORK:
-        return ask_least_work(asked, fleet, places)
+def ask(asked: IntArray, shares: IntArray, chances: FloatArray, samples: FloatArray, replace: bool) -> int:
+    """Whom a job asks, ascending, into `asked`; how many they are. Repeats the queries' `candidates`."""
     m = 0
-    if order.how == BY_CLASS:
-        k = first_above(order.chances, samples[0])
+    if chances.size > 0:  # one class of several
+        k = first_above(chances, samples[0])
         first, n = shares[k, 0], shares[k, 1]
         if shares[k, 2] > 0:
             return draw_asked(asked, 0, samples[1:], first, n, False)
@@ -143,7 +140,7 @@ def ask(order: Order, fleet: Servers, places: int, samples: FloatArray) -> int:
     used = 0
     for k in range(shares.shape[0]):
         d = shares[k, 2]
-        m = draw_asked(asked, m, samples[used : used + d], shares[k, 0], shares[k, 1], order.replace)
+        m = draw_asked(asked, m, samples[used : used + d], shares[k, 0], shares[k, 1], replace)
         used += d
     return m
 
@@ -172,12 +169,12 @@ def draw_asked(asked: IntArray, m: int, samples: FloatArray, first: int, n: int,
 
 
 @compiled
-def ask_least_work(asked: IntArray, fleet: Servers, places: int) -> int:
+def ask_least_work(asked: IntArray, fleet: Servers, places: Word) -> int:
     """The servers that will be done first, idle ones alike, full ones last: `AskWork.candidates`. O(N)."""
     least, m = np.inf, 0
     for n in range(fleet.size):
-        queue, done = np.int64(fleet[n]["queue"]), fleet[n]["free_at"]
-        if queue == 0:
+        queue, done = np.uint64(fleet[n]["queue"]), fleet[n]["free_at"]
+        if queue == U0:
             done = -np.inf
         elif queue == places:
             done = np.inf

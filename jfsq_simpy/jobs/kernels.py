@@ -23,6 +23,7 @@ import numpy as np
 from jfsq_simpy.jobs.bits import U0, U1, U6, U12, U18, U63, compiled, first_one
 from jfsq_simpy.jobs.choices import (
     ask,
+    ask_least_work,
     best_in_tree,
     best_of_asked,
     by_rate_in_set,
@@ -38,6 +39,7 @@ from jfsq_simpy.jobs.layout import (
     BY_SETS,
     BY_TREE,
     BY_TURN,
+    BY_WORK,
     NO_NODE,
     Calendar,
     Clock,
@@ -58,8 +60,11 @@ AHEAD = 12  # lists; about as many jobs
 LAST_BIN = N_BINS - 1
 
 
-def loop_for(no_draws: bool) -> Callable[..., int]:
-    """The loop, compiled for all systems, or knowing that sets alone decide: no trees, no samples, no ties to draw."""
+def loop_for(any_policy: bool) -> Callable[..., int]:
+    """The loop, compiled for any policy, or for those where sets alone decide: no trees, no samples, no ties to draw.
+
+    What stands under `if any_policy` is then not compiled at all.
+    """
 
     @compiled
     def advance(
@@ -73,12 +78,14 @@ def loop_for(no_draws: bool) -> Callable[..., int]:
         of the first job that has not been routed; with the block's length, the stage is not over.
         Repeats `process.run`, `counting.JobCounter`.
         """
-        how, ties = (BY_SETS, BY_INDEX) if no_draws else (order.how, order.ties)
-        in_tree = how in (BY_TREE, BY_IDLE)
+        how, ties, in_tree = BY_SETS, BY_INDEX, False
+        if any_policy:
+            how, ties, in_tree = order.how, order.ties, order.how in (BY_TREE, BY_IDLE)
         n_tie_classes = order.n_tie_classes
         tie_class, words, blocks, regions = order.tie_class, order.words, order.blocks, order.regions
         on, on_by_class, on_by_block = order.on, order.on_by_class, order.on_by_block
         speed_class, rank, best, tied = order.speed_class, order.rank, order.best, order.tied
+        asked = order.asked
         per_unit, mask, head, nodes = calendar
         cells, wait_bins, response_bins = counts.cells, counts.wait_bins, counts.response_bins
 
@@ -131,13 +138,14 @@ def loop_for(no_draws: bool) -> Callable[..., int]:
                                     blocks[level, n >> U12] |= U1 << ((n >> U6) & U63)
                                     if n_blocks > 1:
                                         regions[level, n >> U18] |= U1 << ((n >> U12) & U63)
-                                    if ties != BY_INDEX:
+                                if any_policy:
+                                    if in_tree:
+                                        put_in_tree(best, tied, n, rank[speed_class[n], level])
+                                    elif how == BY_SETS and ties != BY_INDEX:
                                         if n_blocks > 1:
                                             on_by_block[level, n >> U12] += 1
                                         if n_tie_classes > 1:
                                             on_by_class[level, tie_class[n]] += 1
-                                elif in_tree:
-                                    put_in_tree(best, tied, n, rank[speed_class[n], level])
                             node = following
                         head[position & mask] = kept
                     if position >= last:
@@ -162,10 +170,8 @@ def loop_for(no_draws: bool) -> Callable[..., int]:
             now = arrival
 
             # ---- the choice: Dispatcher.choose, policies.policy.choose_among ----
-            n = U0
-            u = draws[k] if ties != BY_INDEX else 0.0
-            if how == BY_SETS:
-                level = U0
+            n, level = U0, U0
+            if how == BY_SETS:  # the first bit of the first set that is not empty
                 while level < places and on[level] == 0:
                     level += U1
                 if level < places:
@@ -177,28 +183,33 @@ def loop_for(no_draws: bool) -> Callable[..., int]:
                         block = region << U6 | first_one(regions[level, region])
                     w = block << U6 | first_one(blocks[level, block])
                     n = w << U6 | first_one(words[level, w])
-                    if ties != BY_INDEX:
+            if any_policy:
+                u = draws[k] if ties != BY_INDEX else 0.0
+                if how == BY_SETS:
+                    if ties != BY_INDEX and level < places:
                         # no faster class has a bit on, so number r of this class is number r of the set
                         m = on_by_class[level, tie_class[n]] if n_tie_classes > 1 else on[level]
-                        if m > 1:
-                            if ties == BY_NUMBER:
-                                n = nth_in_set(words, on_by_block, level, int(u * m))
-                            else:
-                                n = by_rate_in_set(fleet, words, level, n, m, u)
-            else:
-                if how == BY_TREE or (how == BY_IDLE and on[0] > 0):
-                    n = best_in_tree(best, tied, ties, u, fleet)
-                elif how == BY_DRAW:
-                    if ties == BY_NUMBER:
-                        n = np.uint64(u * n_servers)
-                    elif ties != BY_INDEX:
-                        n = np.uint64(first_above(order.cumulative, u * order.cumulative[n_servers - 1]))
-                elif how == BY_TURN:
-                    n = np.uint64(turns[k])
+                        if m > 1 and ties == BY_NUMBER:
+                            n = nth_in_set(words, on_by_block, level, int(u * m))
+                        elif m > 1:
+                            n = by_rate_in_set(fleet, words, level, n, m, u)
                 else:
-                    asked = ask(order, fleet, on.size, samples[k])
-                    n = best_of_asked(order.asked, asked, rank, speed_class, fleet, ties, u)
-                level = np.uint64(fleet[n]["queue"])
+                    if how == BY_TREE or (how == BY_IDLE and on[0] > 0):
+                        n = best_in_tree(best, tied, ties, u, fleet)
+                    elif how == BY_TURN:
+                        n = np.uint64(turns[k])
+                    elif how == BY_DRAW:
+                        if ties == BY_NUMBER:
+                            n = np.uint64(u * n_servers)
+                        elif ties != BY_INDEX:
+                            n = np.uint64(first_above(order.cumulative, u * order.cumulative[n_servers - 1]))
+                    else:
+                        if how == BY_WORK:
+                            m = ask_least_work(asked, fleet, places)
+                        else:
+                            m = ask(asked, order.shares, order.chances, samples[k], order.replace)
+                        n = best_of_asked(asked, m, rank, speed_class, fleet, ties, u)
+                    level = np.uint64(fleet[n]["queue"])
 
             # ---- the job joins, or is blocked: Dispatcher.route ----
             if level < places:
@@ -218,13 +229,14 @@ def loop_for(no_draws: bool) -> Callable[..., int]:
                     blocks[level, n >> U12] = bits
                     if n_blocks > 1:
                         regions[level, n >> U18] &= ~(np.uint64(bits == U0) << ((n >> U12) & U63))
-                    if ties != BY_INDEX:
+                if any_policy:
+                    if in_tree:
+                        put_in_tree(best, tied, n, rank[speed_class[n], level + U1])
+                    elif how == BY_SETS and ties != BY_INDEX:
                         if n_blocks > 1:
                             on_by_block[level, n >> U12] -= 1
                         if n_tie_classes > 1:
                             on_by_class[level, tie_class[n]] -= 1
-                elif in_tree:
-                    put_in_tree(best, tied, n, rank[speed_class[n], level + U1])
 
                 # its departure: a node at the front of its list
                 node = free_node
@@ -277,8 +289,8 @@ def loop_for(no_draws: bool) -> Callable[..., int]:
     return advance
 
 
-advance_by_sets = loop_for(no_draws=True)
-advance_by_any = loop_for(no_draws=False)
+advance_by_sets = loop_for(any_policy=False)
+advance_by_any = loop_for(any_policy=True)
 
 
 def loop_of(order: Order) -> Callable[..., int]:
