@@ -4,8 +4,8 @@ In    a System, a seed, a replication number and a Window
 Out   an Outcome; every job's record goes to the sink it is handed
 Rule  the run is cut into stages, the warm-up and each batch of the window; a stage counts into its own tally
 Time  in mean service times of a rate-1 server
-Cost  30 to 40 ns a job with JFSQ or JSQ for N up to 10^4, a third of it the draws; O(log N) a job with
-      other rankings. Memory about 60 bytes a server (or what 65,536 jobs take), whatever the run's length
+Cost  some 45 ns a job with JFSQ for N up to 10^4, a fifth of it the draws; see `kernels`. Memory about 100
+      bytes a server beside what 65,536 jobs take, whatever the run's length
 """
 
 from __future__ import annotations
