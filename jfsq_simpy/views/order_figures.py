@@ -47,11 +47,10 @@ def orders(results: Results) -> Figure:
             row[0].set_ylabel(TITLES[metric])
         for ax in grid[-1]:
             ax.set_xlabel("Servers, $N$")
-        handles, names = grid[0][-1].get_legend_handles_labels()
-        figure.legend(handles, names, loc="outside lower center", ncols=len(names), frameon=False)
+        grid[0][-1].legend(loc="lower left", fontsize="small", frameon=False)  # the flattest curves leave room below
         if results.scenario.get("question"):
             figure.suptitle(results.scenario["question"], x=0.01, ha="left", fontsize="large", fontweight="bold")
-        figure.text(0.01, -0.03, _footnote(results), fontsize="x-small", color="0.4", ha="left", va="top")
+        figure.text(0.01, -0.005, _footnote(results), fontsize="x-small", color="0.4", ha="left", va="top")
     return figure
 
 
