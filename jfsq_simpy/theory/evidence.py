@@ -19,7 +19,7 @@ import numpy as np
 from scipy import stats
 
 from jfsq_simpy import identities, metrics
-from jfsq_simpy.estimate import Estimate, Sample, estimate, jackknife
+from jfsq_simpy.estimate import Estimate, Sample, estimate, jackknife, upper_limit
 from jfsq_simpy.exact import ExactLaw
 from jfsq_simpy.identities import Identity
 from jfsq_simpy.run import Run
@@ -151,8 +151,8 @@ class FromRun(Evidence):
 
         value, half = jackknife(self.sample, share)
         n = len(self.sample.units)
-        if value == 0 and probability:  # as for p_W: the share is 0 in `looks` nearly independent stretches
-            limit = -math.expm1(math.log1p(-self.sample.level) / self.sample.looks)
+        if value == 0 and probability:
+            limit = upper_limit(self.sample)
             return Finding(0.0, 0.0, limit, limit / self._quantile, n)
         top = 1.0 if probability else math.inf
         return Finding(value, max(value - half, 0.0), min(value + half, top), half / self._quantile, n)
