@@ -50,11 +50,12 @@ class Engine:
             return f"engine {self.name} needs Numba, which is not installed (pip install 'jfsq_simpy[fast]')"
         if self.view == "chain" and trace:
             return "the chain view follows no single job, so it has no trace"
-        reason: str | None = self.load().supports(system)
+        module = self.load()
+        reason: str | None = module.supports(system) if hasattr(module, "supports") else None
         return reason
 
     def load(self) -> Any:
-        """The engine's module: `run`, `supports` and, if compiled, `compile_kernels`."""
+        """The engine's module: `run`, `supports` (if it cannot run everything), `compile_kernels` (if compiled)."""
         return importlib.import_module(self.module)
 
 
@@ -89,6 +90,15 @@ def choose(name: str, system: System, *, trace: bool) -> Engine:
     if reason is not None:
         raise PlanError(f'engine = {name!r} cannot run this: {reason}; engine = "auto" takes one that can.')
     return ENGINES[name]
+
+
+def able(system: System) -> list[str]:
+    """The engines that can run a system (without a trace).
+
+    >>> able(System([1.5, 0.5], load=0.5, places=2, policy="central_queue"))
+    ['process']
+    """
+    return [name for name, engine in ENGINES.items() if engine.refuses(system, trace=False) is None]
 
 
 def compile_for(engine: Engine) -> float:

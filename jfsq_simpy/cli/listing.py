@@ -28,6 +28,10 @@ class What(StrEnum):
     scenarios = "scenarios"
 
 
+# columns a terminal has room for, where there are more
+IN_TEXT = {What.policies: ["name", "parameters", "what it is", "messages a job", "engines", "exact law"]}
+
+
 def listing(
     what: Annotated[What, typer.Argument(help="policies, laws, profiles, engines or scenarios", show_default=False)],
     directory: Annotated[Path, typer.Option(help="Where scenarios are looked for.")] = Path("scenarios"),
@@ -43,13 +47,48 @@ def listing(
     if not rows:
         output.note(f"No {what.value} in {directory}.")
         return
-    output.show(tables.listing(list(rows[0]), [{k: _cell(v) for k, v in row.items()} for row in rows]))
+    columns = IN_TEXT.get(what, list(rows[0]))
+    table = tables.listing(columns, [{k: _cell(v) for k, v in row.items()} for row in rows])
+    table.columns[0].no_wrap = True  # names are there to be copied
+    output.show(table)
+    if what in IN_TEXT:
+        output.note(f"--json has more of each: {', '.join(k for k in rows[0] if k not in columns)}.")
 
 
 def _policies() -> Iterator[dict[str, Any]]:
-    from jfsq_simpy.policies import POLICIES
+    """Their cards; who runs them is asked of the engines and of `exact`, for a small fleet of two speeds."""
+    from jfsq_simpy.engines import able
+    from jfsq_simpy.policies import CARDS, POLICIES
+    from jfsq_simpy.rates import two_speed
+    from jfsq_simpy.system import System
 
-    yield from _registered(POLICIES, skip=())
+    for row in _registered(POLICIES, skip=()):
+        card = CARDS[row["name"]]
+        small = System(two_speed(4, ratio=2), load=0.5, places=2, policy={"name": row["name"], **card.example})
+        yield {
+            **row,
+            "ties": card.ties,
+            "must know": card.knows,
+            "messages a job": card.messages,
+            "stable for": card.stability,
+            "cost of a decision": card.cost,
+            "engines": able(small),
+            "exact law": _has_exact_law(small),
+            "closed forms": card.exact,
+            "source": card.source,
+            "example": dict(card.example),
+        }
+
+
+def _has_exact_law(system: Any) -> bool:
+    from jfsq_simpy import exact
+    from jfsq_simpy.errors import ModelError
+
+    try:
+        exact.solve(system)
+    except ModelError:
+        return False
+    return True
 
 
 def _laws() -> Iterator[dict[str, Any]]:

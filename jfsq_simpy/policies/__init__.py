@@ -11,20 +11,24 @@ from collections.abc import Mapping
 from typing import Any
 
 from jfsq_simpy.errors import ModelError
+from jfsq_simpy.policies.card import Card
 from jfsq_simpy.policies.own import Chooser, Chosen
-from jfsq_simpy.policies.policy import Policy, nothing
-from jfsq_simpy.policies.queries import AskAll, AskClass, AskEachClass, AskSample, AskWork, IdleFirst, OneQueue
+from jfsq_simpy.policies.policy import Policy, choose_among, nothing
+from jfsq_simpy.policies.queries import AskAll, AskClass, AskEachClass, AskFastSlow, AskSample, AskWork, IdleFirst, OneQueue
 from jfsq_simpy.policies.sight import Sight
 from jfsq_simpy.policies.turns import InTurn
-from jfsq_simpy.policies.zoo import POLICIES
+from jfsq_simpy.policies.zoo import CARDS, POLICIES
 
 __all__ = [
+    "CARDS",
     "POLICIES",
     "AskAll",
     "AskClass",
     "AskEachClass",
+    "AskFastSlow",
     "AskSample",
     "AskWork",
+    "Card",
     "Chooser",
     "Chosen",
     "IdleFirst",
@@ -33,6 +37,7 @@ __all__ = [
     "Policy",
     "Sight",
     "as_policy",
+    "choose_among",
 ]
 
 

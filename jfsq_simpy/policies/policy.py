@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jfsq_simpy.errors import ModelError
-from jfsq_simpy.policies.queries import AskAll, IdleFirst
+from jfsq_simpy.policies.own import Chosen
+from jfsq_simpy.policies.queries import AskAll, AskFastSlow, AskWork, IdleFirst, OneQueue
 from jfsq_simpy.policies.ranking import Key, RankTable, parts, rank_table
 from jfsq_simpy.policies.sight import Query, Sight
 from jfsq_simpy.rates import FloatArray, Rates
@@ -80,6 +81,15 @@ class Policy:
         return self.query.samples
 
     @property
+    def erlang_waits(self) -> bool:
+        """Whether a job behind j others waits Erlang(j, mu) where sizes are exponential.
+
+        Not where the dispatcher may know sizes: what it then leaves at the front of a queue is not a
+        job like any other. Nor in a central queue, where a job waits for whoever is free first.
+        """
+        return not isinstance(self.query, (AskWork, OneQueue, Chosen))
+
+    @property
     def level_then_speed(self) -> bool:
         """Whether this is JFSQ's order, for which the engines need no table."""
         return self.key is shortest_then_fastest and self.full_last and isinstance(self.query, AskAll)
@@ -91,7 +101,7 @@ class Policy:
 
     def rank_table(self, rates: Rates, places: int) -> RankTable:
         """int32 array (n_classes, places + 1): rank[speed class, level], 0 the best."""
-        key = idle_ahead(self.key) if isinstance(self.query, IdleFirst) else self.key
+        key = idle_ahead(self.key) if isinstance(self.query, (IdleFirst, AskFastSlow)) else self.key
         return rank_table(key, rates.speeds, places, full_last=self.full_last)
 
     def describe(self) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from jfsq_simpy.errors import ModelError
 from jfsq_simpy.policies.policy import Policy
-from jfsq_simpy.policies.queries import AskAll, AskClass, AskEachClass, AskSample, IdleFirst
+from jfsq_simpy.policies.queries import AskAll, AskClass, AskEachClass, AskFastSlow, AskSample, IdleFirst
 from jfsq_simpy.rates import FloatArray
 
 Counts = NDArray[np.integer[Any]]
@@ -47,6 +47,8 @@ def cell_probabilities(policy: Policy, ranks: Counts, speeds: FloatArray, counts
     """
     if isinstance(policy.query, AskClass):
         return _class_first(policy, ranks, speeds, counts, policy.query)
+    if isinstance(policy.query, AskFastSlow):
+        return _fast_or_slow(policy, ranks, speeds, counts, policy.query)
     if isinstance(policy.query, IdleFirst):
         return _idle_first(policy, ranks, speeds, counts, policy.query)
     n_states, _, n_levels = counts.shape
@@ -158,6 +160,27 @@ def _class_first(policy: Policy, ranks: Counts, speeds: FloatArray, counts: Coun
         if probability > 0:
             these = np.flatnonzero(classes == k)
             sent[:, these] = probability * cell_probabilities(inside, ranks[these], speeds[these], counts[:, these])
+    return sent
+
+
+def _fast_or_slow(policy: Policy, ranks: Counts, speeds: FloatArray, counts: Counts, query: AskFastSlow) -> FloatArray:
+    """Each class samples by itself; whether the samples hold an idle server, and the coin, decide between them.
+
+    The rank table puts idle servers ahead, so a class's job goes to an idle server when its sample has one.
+    """
+    sent, classes = np.zeros(counts.shape), _class_of(speeds)
+    for k, d in enumerate(query.d):
+        these = np.flatnonzero(classes == k)
+        inside = replace(policy, query=AskSample(d))
+        sent[:, these] = cell_probabilities(inside, ranks[these], speeds[these], counts[:, these])
+    fast, slow = classes == 0, classes == 1
+    no_fast_idle, slow_idle, no_slow_idle = (
+        sent[:, which, some].sum(axis=(1, 2))[:, None, None]
+        for which, some in ((fast, slice(1, None)), (slow, slice(0, 1)), (slow, slice(1, None)))
+    )
+    sent[:, fast, 1:] *= slow_idle * (1 - query.p_slow) + no_slow_idle * query.p_fast
+    sent[:, slow, :1] *= no_fast_idle * query.p_slow
+    sent[:, slow, 1:] *= no_fast_idle * (1 - query.p_fast)
     return sent
 
 

@@ -172,6 +172,62 @@ class AskEachClass:
 
 
 @dataclass(frozen=True)
+class AskFastSlow:
+    """d_F fast and d_S slow servers, of which the fast or the slow ones are then left: an idle fast one, else by a coin.
+
+    With two speed classes. If a fast server polled is idle, the fast ones are candidates; else if a slow
+    one is, the slow ones with probability p_slow; else the fast ones with probability p_fast. The first
+    uniform number is the coin, the next ones draw fast servers, then slow ones, without replacement.
+    Whatever the policy's key says, its rank table puts idle servers ahead of busy ones.
+    """
+
+    d: tuple[int, int]
+    p_slow: float
+    p_fast: float
+
+    def __post_init__(self) -> None:
+        given = self.d
+        if not isinstance(given, (list, tuple)) or len(given) != 2:
+            raise ModelError(f"policy.d = {given!r} must be two whole numbers: fast and slow servers to ask.")
+        for d in given:
+            _at_least_one(d, "policy.d")
+        for name in ("p_slow", "p_fast"):
+            p = getattr(self, name)
+            if isinstance(p, bool) or not isinstance(p, (int, float)) or not 0 <= p <= 1:
+                raise ModelError(f"policy.{name} = {p!r} must be a probability, from 0 to 1.")
+        object.__setattr__(self, "d", tuple(given))
+
+    @property
+    def samples(self) -> int:
+        return 1 + sum(self.d)
+
+    def candidates(self, sight: Sight) -> IntArray:
+        fast, slow = self.polled(sight.rates, sight.samples[1:])
+        seen = sight.servers
+        if any(seen[n].queue_length == 0 for n in fast.tolist()):
+            return fast
+        to_slow = self.p_slow if any(seen[n].queue_length == 0 for n in slow.tolist()) else 1 - self.p_fast
+        return slow if sight.samples[0] < to_slow else fast
+
+    def polled(self, rates: Rates, samples: FloatArray) -> tuple[IntArray, IntArray]:
+        """The fast and the slow servers asked."""
+        n_fast, n_slow = rates.counts.tolist()
+        d_fast = self.d[0]
+        return drawn(samples[:d_fast], 0, n_fast, replace=False), drawn(samples[d_fast:], n_fast, n_slow, replace=False)
+
+    def check(self, rates: Rates) -> None:
+        if rates.n_classes != 2:
+            raise ModelError(f"policy: fast and slow servers are asked where there are 2 speed classes; there {_classes(rates)}.")
+        AskEachClass(self.d).check(rates)
+
+    def asks(self, rates: Rates) -> float:
+        return float(sum(self.d))
+
+    def describe(self) -> dict[str, Any]:
+        return {"ask": "fast and slow", "d": list(self.d), "p_slow": self.p_slow, "p_fast": self.p_fast}
+
+
+@dataclass(frozen=True)
 class IdleFirst:
     """The idle servers, whom the dispatcher remembers from their reports; if there are none, `then`.
 

@@ -158,6 +158,18 @@ def test_list(what: str, known: str, capsys: pytest.CaptureFixture[str]) -> None
     assert known in [row["name"] for row in json.loads(capsys.readouterr().out)[what]]
 
 
+def test_a_policy_is_listed_with_its_whole_card(capsys: pytest.CaptureFixture[str]) -> None:
+    assert execute(["list", "policies", "--json"]) == 0
+    cards = {row.pop("name"): row for row in json.loads(capsys.readouterr().out)["policies"]}
+    facts = ("what it is", "ties", "must know", "messages a job", "stable for", "cost of a decision", "closed forms", "source")
+    assert all(row[fact] for row in cards.values() for fact in facts)
+    assert cards["jfsq"]["engines"] == ["process", "events", "lockstep", "chain"]
+    assert cards["least_work"]["engines"] == ["process", "events"]
+    assert cards["central_queue"]["engines"] == ["process"]
+    assert not cards["round_robin"]["exact law"]
+    assert cards["jsq_df_ds"]["exact law"]
+
+
 def test_list_scenarios_shows_their_questions(small: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Path("broken.toml").write_text("[system")
     assert execute(["list", "scenarios", "--directory", ".", "--json"]) == 0

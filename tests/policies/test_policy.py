@@ -10,7 +10,7 @@ from scipy import stats
 
 from jfsq_simpy import rates
 from jfsq_simpy.errors import ModelError
-from jfsq_simpy.policies import POLICIES, AskAll, AskSample, Policy, Sight, as_policy
+from jfsq_simpy.policies import CARDS, POLICIES, AskAll, AskSample, Policy, Sight, as_policy
 from jfsq_simpy.policies.policy import choose_among, route, shortest, shortest_then_fastest
 from jfsq_simpy.policies.queries import drawn
 
@@ -122,8 +122,7 @@ def test_orders_that_need_no_table_are_known_by_their_key():
 
 def test_every_name_makes_a_policy_of_that_name():
     for name, make in POLICIES.items():
-        needed = {"probabilities": [0.5, 0.5]} if "probabilities" in make.__code__.co_varnames else {}
-        needed |= {"d": [1, 1]} if name == "jsq_df_ds" else {}
+        needed = CARDS[name].example
         assert as_policy({"name": name, **needed}).name == make(**needed).name == name
 
 

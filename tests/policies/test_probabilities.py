@@ -8,7 +8,7 @@ import pytest
 
 from jfsq_simpy import rates
 from jfsq_simpy.errors import ModelError
-from jfsq_simpy.policies import AskAll, AskClass, AskEachClass, AskSample, IdleFirst, Policy, Sight, as_policy
+from jfsq_simpy.policies import AskAll, AskClass, AskEachClass, AskFastSlow, AskSample, IdleFirst, Policy, Sight, as_policy
 from jfsq_simpy.policies.policy import choose_among, shortest
 from jfsq_simpy.policies.probabilities import cell_probabilities
 
@@ -24,6 +24,11 @@ def every_sample(query, sizes):
     if isinstance(query, AskClass):
         first = zip(np.cumsum(query.probabilities) - np.array(query.probabilities) / 2, query.probabilities, sizes, strict=True)
         return [((u, *s), p * q) for u, p, n in first if p for s, q in draws(n, query.d or 0)]
+    if isinstance(query, AskFastSlow):
+        edges = sorted({0.0, query.p_slow, 1 - query.p_fast, 1.0})  # the coin falls on one side or the other of each
+        coins = [((low + high) / 2, high - low) for low, high in itertools.pairwise(edges)]
+        rest = every_sample(AskEachClass(query.d), sizes)
+        return [((coin, *s), p * q) for coin, p in coins for s, q in rest]
     if isinstance(query, AskEachClass):
         parts = itertools.product(*(draws(n, d) for n, d in zip(sizes, query.d, strict=True)))
         return [(tuple(x for s, _ in part for x in s), math.prod(q for _, q in part)) for part in parts]
@@ -92,6 +97,23 @@ def by_class(name, sizes, rng):
         return AskEachClass(tuple((d if d.any() else sizes).tolist()))
     p = rng.multinomial(4, np.ones(sizes.size) / sizes.size) / 4
     return AskClass(tuple(p.tolist()), None if name == "class" else int(rng.integers(1, sizes.min() + 1)))
+
+
+@pytest.mark.parametrize("ties", ["uniform", "index", "rate"])
+def test_probabilities_of_fast_and_slow_servers_polled(ties):
+    rng = np.random.default_rng(len(ties))
+    for sizes in (np.array([1, 2]), np.array([2, 1]), np.array([2, 2]))[: 2 if ties == "rate" else 3]:
+        speeds = np.array([2, 1])
+        for _ in range(CASES):
+            n_levels = int(rng.integers(2, 4))
+            ranks = np.stack([rng.permutation(n_levels) for _ in sizes]) + n_levels * (np.arange(n_levels) > 0)
+            levels = rng.integers(0, n_levels, sizes.sum())
+            d = tuple(int(rng.integers(1, n + 1)) for n in sizes)
+            policy = Policy("any", shortest, AskFastSlow(d, *rng.choice([0.0, 0.3, 0.5, 1.0], 2).tolist()), ties=ties)
+            counts = np.zeros((1, *ranks.shape), dtype=int)
+            np.add.at(counts[0], (np.repeat(np.arange(2), sizes), levels), 1)
+            found = cell_probabilities(policy, ranks, speeds.astype(float), counts)[0]
+            np.testing.assert_allclose(found, by_running_the_rule(policy, ranks, speeds, sizes, levels), atol=1e-12)
 
 
 @pytest.mark.parametrize("name", ["class", "class and sample", "each class", "idle first"])
