@@ -1,4 +1,4 @@
-"""One queue before all servers, fastest server first: what no dispatcher can beat at the door, as SimPy has it.
+"""One queue before all servers, fastest server first, as SimPy has it: what dispatchers are measured against.
 
 In    jobs as they come, the servers
 Out   jobs served; their records and counts
@@ -27,7 +27,7 @@ from sortedcontainers import SortedList
 from jfsq_simpy.jobs.counting import Columns, JobCounter
 from jfsq_simpy.jobs.job import Job
 from jfsq_simpy.jobs.records import JobRecorder
-from jfsq_simpy.jobs.server import Arrival, Server
+from jfsq_simpy.jobs.process import Arrival, Server
 from jfsq_simpy.system import System
 
 

@@ -42,7 +42,7 @@ def check_rows(facts: TraceFacts, rows: Rows) -> None:
             if number in seen:
                 raise IdentityError(f"trace: replication {number} comes in two pieces; its rows must follow each other.")
             seen.add(number)
-            checker = Checker(facts, number)
+            checker = (OneQueueChecker if facts.one_queue else Checker)(facts, number)
         checker.add(block)
     if checker is not None:
         checker.finish()
@@ -199,6 +199,54 @@ class Checker:
     def _each(self, holds: Flags, what: str, jobs: IntArray) -> None:
         if not np.all(holds):
             raise IdentityError(f"trace: {what} (job {int(jobs[np.flatnonzero(~holds)[0]])}{self._where()}).")
+
+
+class OneQueueChecker(Checker):
+    """The same where jobs wait together and the server that is free first takes the first (`central`).
+
+    With P jobs present a job finds level P // N: nobody waits while a server is idle, and who waits is
+    seated as evenly as can be. It starts in its turn, when its server ends the job before.
+    """
+
+    def _check_line(self, c: Columns, is_new: Flags) -> None:
+        if not is_new.size:
+            return
+        first = np.concatenate([[True], c["server"][1:] != c["server"][:-1]])
+        free_at = np.where(first, -np.inf, np.concatenate([[-np.inf], c["departure"][:-1]]))
+        waiting = np.isnan(c["start"])  # its server is not known yet
+        in_turn = c["start"] == np.maximum(c["arrival"], free_at)
+        self._each(~is_new | waiting | in_turn, "a job started before its server was free, or later", c["job"])
+        by_arrival = np.argsort(np.where(c["job"] >= 0, c["job"], -(2**40) - c["job"]), kind="stable")
+        self._check_queue({name: column[by_arrival] for name, column in c.items()}, is_new[by_arrival])
+
+    def _check_queue(self, c: Columns, is_new: Flags) -> None:
+        """Rows in the order of arrival."""
+        job, start = c["job"], c["start"]
+        waiting = np.isnan(start)
+        earlier = np.fmax.accumulate(np.concatenate([[-np.inf], start[:-1]]))
+        self._each(waiting | (start >= earlier), "a job overtook another in the queue", job)
+        self._each(~is_new | (c["level"] > 0) | (start == c["arrival"]), "a job waited while a server was idle", job)
+        found = jobs_found(c["arrival"], c["departure"]) // self.facts.n_servers
+        self._each(~is_new | (c["level"] == found), "the level found is not that of the first free seat", job)
+
+
+def jobs_found(arrival: NDArray[np.float64], departure: NDArray[np.float64]) -> IntArray:
+    """Jobs each row finds present: rows before it that have not left by its arrival. Rows in the order of arrival.
+
+    >>> jobs_found(np.array([0.0, 1.0, 2.0]), np.array([2.0, 1.5, 4.0])).tolist()
+    [0, 1, 0]
+    """
+    n = arrival.size
+    gone_at = np.where(np.isnan(departure), np.inf, departure)
+    # at one instant: departures, then arrivals in their order, each before its own departure if it needs no time
+    own = 2 * np.arange(n)
+    turn = np.concatenate([own, np.where(gone_at == arrival, own + 1, -1)])
+    rank = np.lexsort((turn, np.concatenate([arrival, gone_at])))
+    left = np.cumsum(rank >= n)
+    found = np.empty(n, np.int64)
+    came = rank < n
+    found[rank[came]] = rank[came] - left[came]
+    return found
 
 
 def _latest(times: NDArray[np.float64]) -> float:

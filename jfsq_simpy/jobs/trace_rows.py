@@ -96,6 +96,12 @@ class TraceFacts:
             versions=versions(),
         )
 
+    @property
+    def one_queue(self) -> bool:
+        """Whether jobs wait together: `level` is then a seat's, and `server` the one that served (`jobs.central`)."""
+        policy = self.system.get("policy")
+        return isinstance(policy, Mapping) and policy.get("ask") == "one queue"
+
     def to_dict(self) -> dict[str, Any]:
         """As JSON can hold it."""
         return {name: plain(value) for name, value in vars(self).items()}
