@@ -56,8 +56,8 @@ class Identity:
 def identities(a: Averages) -> list[Identity]:
     """Every identity that applies to this system, pathwise ones first.
 
-    Work and jobs balance for any policy and any laws of mean 1; the balance of levels needs
-    exponential sizes too, and is left out without them.
+    Work and jobs balance for any policy and any laws of mean 1; the balance of levels needs exponential
+    sizes that the dispatcher does not know, and is left out otherwise.
 
     >>> from jfsq_simpy import System, rates, tally
     >>> system = System(rates.homogeneous(1), load=0.5, places=1)      # M/M/1/1: idle with probability 2/3
@@ -65,7 +65,8 @@ def identities(a: Averages) -> list[Identity]:
     >>> [i.name for i in identities(law) if not i.holds]
     []
     """
-    return [*pathwise(a), *work(a), *little(a), *(level_balance(a) if a.system.size.memoryless else [])]
+    exponential = a.system.size.memoryless and a.system.policy.erlang_waits
+    return [*pathwise(a), *work(a), *little(a), *(level_balance(a) if exponential else [])]
 
 
 def pathwise(a: Averages) -> list[Identity]:

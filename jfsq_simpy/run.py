@@ -181,6 +181,11 @@ class Run:
             raise PlanError('method = "empirical" needs measured waits: run with engine = "process" or "events".')
         if method == "erlang" and not self.system.size.memoryless:
             raise PlanError('method = "erlang" holds for exponential sizes only; use method = "empirical".')
+        if method == "erlang" and not self.system.policy.erlang_waits:
+            raise PlanError(
+                f'method = "erlang" does not hold for policy {self.system.policy.name!r}: a wait there is not a sum of as many '
+                'services as jobs were found; use method = "empirical".'
+            )
         if method not in ("empirical", "erlang"):
             raise PlanError(f'method = {method!r} must be "auto", "empirical" or "erlang".')
         return method

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from jfsq_simpy.draws import FIRST_PILOT
-from jfsq_simpy.policies import AskSample
+from jfsq_simpy.policies import AskAll, AskWork, IdleFirst, OneQueue
 from jfsq_simpy.rates import FloatArray
 from jfsq_simpy.system import System
 from jfsq_simpy.tally import Observables, Outcome, Window
@@ -59,7 +59,7 @@ def relaxation_time(system: System) -> float:
     """
     rates, load, places = system.rates, system.load, system.places
     queue = 1 / (rates.n_servers * _gap(load, rates.n_servers * (places - 1) + 1))
-    if isinstance(system.policy.query, AskSample) or not system.policy.full_last:
+    if not isinstance(system.policy.query, (AskAll, AskWork, IdleFirst, OneQueue)) or not system.policy.full_last:
         alone = rates.speeds * _gap(load / rates.speeds, places)
         queue = max(queue, 1 / float(alone.min()))
     variability = np.clip((system.size.scv + system.arrivals.scv) / 2, 1.0, MOST_VARIABILITY)
