@@ -26,8 +26,8 @@ from sortedcontainers import SortedList
 
 from jfsq_simpy.jobs.counting import Columns, JobCounter
 from jfsq_simpy.jobs.job import Job
-from jfsq_simpy.jobs.records import JobRecorder
 from jfsq_simpy.jobs.process import Arrival, Server
+from jfsq_simpy.jobs.records import JobRecorder
 from jfsq_simpy.system import System
 
 

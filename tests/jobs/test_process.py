@@ -12,7 +12,6 @@ from scipy import stats
 from jfsq_simpy import System, rates
 from jfsq_simpy.draws import JobDraws, Seed
 from jfsq_simpy.jobs import process
-from jfsq_simpy.jobs import server as parts
 from jfsq_simpy.jobs.trace import MemorySink
 from jfsq_simpy.metrics import METRICS, averages
 from jfsq_simpy.policies import Sight
@@ -193,7 +192,7 @@ def test_departures_precede_arrivals_of_their_instant():
 
 def test_without_the_priority_they_do_not(monkeypatch):
     """The control: arrivals at SimPy's normal priority see jobs that are leaving at that very moment."""
-    monkeypatch.setattr(parts, "AFTER_DEPARTURES", 1)
+    monkeypatch.setattr(process.Arrival.__init__, "__defaults__", (1,))
     assert wrong_systems() > 10
 
 
