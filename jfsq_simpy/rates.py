@@ -29,6 +29,8 @@ SUM_TOLERANCE = 1e-9  # relative: how far a given vector's sum may be from N
 BOUNDARY_TOLERANCE = 1e-12  # relative: a capacity this close to a whole number of servers is that number
 LARGEST_VECTOR = 5 * 10**8  # distinct rates are stored one by one: 8 bytes each
 LARGEST_FLEET = 2**53  # counts enter sums of floats, which hold whole numbers exactly up to here
+LARGEST_SPREAD = 1e12  # fastest over slowest: beyond, a slow server vanishes in a sum of rates
+LARGEST_SPEED = 1e150  # sums and ratios of speeds stay finite
 MOST_LABELS = 10**6  # labels are kept one a server
 
 
@@ -251,6 +253,11 @@ def _finite_positive(values: ArrayLike, name: str) -> FloatArray:
         place = int(np.flatnonzero(wrong)[0])
         raise ModelError(
             f"{name}[{place}] = {array[place]} must be a finite number above 0: a server without speed never finishes."
+        )
+    if array.max() / LARGEST_SPREAD > array.min() or not 1 / LARGEST_SPEED < array.max() < LARGEST_SPEED:
+        raise ModelError(
+            f"{name} run from {array.min():.3g} to {array.max():.3g}, too far for their sums to be exact; leave out what is "
+            f"{LARGEST_SPREAD:.0e} times slower than the fastest, and give speeds in a unit that brings them near 1."
         )
     return array
 
