@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from jfsq_simpy.chain.choices import sampling
 from jfsq_simpy.chain.exchange import cuts_of
+from jfsq_simpy.chain.plan import FEW_CELLS
 from jfsq_simpy.chain.tables import ClassEvents, ServerEvents, rate_weights
 from jfsq_simpy.draws import Words, WordStream
 from jfsq_simpy.errors import PlanError
@@ -28,7 +29,6 @@ BLOCK = 2048  # events decoded at a time: their codes stay in the fastest cache
 LANES = 128  # bytes: rows padded to this are counted by whole vectors
 MOST_BY_BYTES = 2**20  # servers whose snapshots are counted server by server; above, group by group
 MOST_GROUPS = 2**16
-MOST_BITS = 64  # classes x places: above, one word does not say which entries are not 0
 FAN = 16  # children of a node in a tree of sums
 NEVER_REACHED = 2**63
 
@@ -253,7 +253,7 @@ def class_counts(system: System, holding: int) -> ClassCounts:
     at_most[:n, 1:-1] = rates.counts[:, None]
     at_most[:n, 1] -= np.clip(holding - rates.first_server[:-1], 0, rates.counts).astype(np.uint64)
     bit_of, row_of = np.zeros((n + 2, width), dtype=np.uint64), np.zeros(n * places, dtype=np.int32)
-    if n * places <= MOST_BITS:
+    if n * places <= FEW_CELLS:
         bit = np.arange(places)[None, :] * n + np.arange(n)[:, None]
         bit_of[:n, 1:-1] = np.uint64(1) << bit.astype(np.uint64)
         row_of[bit] = np.arange(n)[:, None] * width + np.arange(places)[None, :] + 1

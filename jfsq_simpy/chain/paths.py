@@ -13,8 +13,8 @@ from abc import ABC, abstractmethod
 import numpy as np
 
 from jfsq_simpy.chain import classes_first, classes_rank, first, layout, sample, uniform
-from jfsq_simpy.chain.layout import ARRIVALS, BLOCKED, MOST_BITS, SNAPSHOTS, Stream
-from jfsq_simpy.chain.plan import Plan
+from jfsq_simpy.chain.layout import ARRIVALS, BLOCKED, SNAPSHOTS, Stream
+from jfsq_simpy.chain.plan import FEW_CELLS, Plan
 from jfsq_simpy.chain.shares import by_group, exchanged
 from jfsq_simpy.chain.snapshots import add_up
 from jfsq_simpy.chain.tables import class_events, server_events
@@ -211,7 +211,7 @@ def kind_of(system: System, plan: Plan) -> type[Path]:
         return kinds[plan.rule]
     if plan.rule == "sample":
         return SampleClasses
-    few = system.rates.n_classes * system.places <= MOST_BITS
+    few = system.rates.n_classes * system.places <= FEW_CELLS
     return FirstClasses if system.policy.level_then_speed and few else RankClasses
 
 

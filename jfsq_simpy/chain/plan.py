@@ -24,8 +24,9 @@ FORMS = ("servers", "classes")
 STARTS = ("empty", "busy")
 MOST_SERVERS = 2**30 - 64  # five layers of 64 children; and server numbers are 32-bit
 MOST_IN_CLASS = 2**32 - 1  # a place in a class is read from a word by 32-bit products
-FEW_CELLS = 64  # speed classes x (places + 1): up to here counting by class is quick
-MANY_SERVERS = 2**17  # from here on the state per server leaves the fast cache
+FEW_CELLS = 64  # speed classes x places: up to here one word says which counts are not 0
+MANY_SERVERS = 2**14  # from here on counting by class is quicker, as the state per server leaves the fast cache,
+MANY_TO_SAMPLE = 2**20  # and from here on where a job looks at a few servers only
 
 
 @dataclass(frozen=True)
@@ -91,8 +92,8 @@ def plan_of(system: System, form: str | None = None) -> Plan:
 def _best_form(system: System) -> str:
     if _refusal(system, "servers") is not None:
         return "classes"
-    small = system.rates.n_classes * (system.places + 1) <= FEW_CELLS
-    wins = small and system.n_servers >= MANY_SERVERS
+    many = MANY_TO_SAMPLE if rule_of(system) == "sample" else MANY_SERVERS
+    wins = system.rates.n_classes * system.places <= FEW_CELLS and system.n_servers >= many
     return "classes" if wins and _refusal(system, "classes") is None else "servers"
 
 

@@ -38,8 +38,7 @@ class Streams:
 
     def choices(self, event: IntArray, path: IntArray, width: int) -> Words:
         """The choice words of the arrivals that are event[i] of replication path[i]: uint64 array (n, width)."""
-        word = event.astype(np.uint64)[:, None] * np.uint64(width)
-        word = word + np.arange(1, width + 1, dtype=np.uint64)
+        word: Words = np.add.outer(event * width, np.arange(1, width + 1)).astype(np.uint64)
         with np.errstate(over="ignore"):
             return mix64(self.choice_start[path, None] + word * self.choice_gamma[path, None])
 

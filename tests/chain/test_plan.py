@@ -27,7 +27,9 @@ SED = Policy("sed", lambda q, mu: ((q + 1) / mu, -mu))
         (rates.linear(100, 3), PAIR, Plan("servers", "sample")),
         (rates.linear(100, 3), SED, Plan("classes", "rank")),
         (rates.two_speed(10**9, 3), "jfsq", Plan("classes", "rank")),
-        (rates.two_speed(10**6, 3), PAIR, Plan("classes", "sample")),
+        (rates.two_speed(10**5, 3), PAIR, Plan("servers", "sample")),
+        (rates.two_speed(2 * 10**6, 3), PAIR, Plan("classes", "sample")),
+        (rates.two_speed(20_000, 3), "jsq", Plan("classes", "rank")),
         (rates.homogeneous(10**6), {"name": "jfsq", "ties": "index"}, Plan("servers", "first")),
     ],
 )
