@@ -48,12 +48,15 @@ def compare(
     """Compare policies on the same jobs: paired differences, a ranking with shared places, tails, messages."""
     from jfsq_simpy.cli.progress import Reporter
     from jfsq_simpy.compare import planned
+    from jfsq_simpy.compare.together import known
 
     settings = options.settings(set_, engine=engine, seed=seed, replications=replications)
     settings += [f"compare.{key}={value}" for key, value in (("metric", metric), ("against", against)) if value is not None]
     scenario = planned.read(file, settings, listed(policies) if policies is not None else None)
     directory = out if out is not None else Path("results") / scenario.name / "compare"
     plan = planned.plan(scenario, directory)
+    if why is not None:
+        known(why, plan.policies)
     reporter = Reporter(plan.scenario, workers, quiet=quiet)
     try:
         with reporter:

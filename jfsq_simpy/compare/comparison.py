@@ -21,7 +21,7 @@ from jfsq_simpy.compare.jobs import JobDifferences, job_differences
 from jfsq_simpy.compare.measures import DELAY, QUANTILES, as_measure
 from jfsq_simpy.compare.paired import Pair, all_pairs, holm
 from jfsq_simpy.compare.places import letters, places
-from jfsq_simpy.compare.together import check_replications
+from jfsq_simpy.compare.together import check_replications, known
 from jfsq_simpy.engines import ENGINES
 from jfsq_simpy.errors import PlanError
 from jfsq_simpy.estimate import Estimate
@@ -67,9 +67,7 @@ class Comparison:
 
     def policy(self, name: str) -> str:
         """The name, if there is such a policy. Errors: PlanError."""
-        if name not in self.runs:
-            raise PlanError(f"policy {name!r} is not in this comparison; there are {', '.join(self.runs)}.")
-        return name
+        return known(name, self.runs)
 
     @property
     def notes(self) -> list[str]:

@@ -51,11 +51,14 @@ class Pair:
     @property
     def p_value(self) -> float:
         """Of Student's two-sided test that there is no difference; 1 where nothing is known."""
-        floor = ROUNDING * max(abs(self.value), abs(self.against))
-        scale = max(self.standard_error, floor)
+        scale = max(self.standard_error, self._rounding)
         if not (math.isfinite(self.difference) and scale > 0):
             return 1.0
         return float(2 * stats.t.sf(abs(self.difference) / scale, self.degrees))
+
+    @property
+    def _rounding(self) -> float:
+        return ROUNDING * max(abs(self.value), abs(self.against))
 
     @property
     def degrees(self) -> int:
@@ -84,7 +87,7 @@ class Pair:
         Independent runs would need 1 / (1 - this) times the replications. nan where neither varies.
         """
         apart = _standard_error(self.left_out) ** 2 + _standard_error(self.against_left_out) ** 2
-        return 1 - self.standard_error**2 / apart if apart > 0 else math.nan
+        return 1 - self.standard_error**2 / apart if apart > self._rounding**2 else math.nan
 
 
 def all_pairs(n: int) -> list[tuple[int, int]]:

@@ -80,6 +80,11 @@ class Planned:
     scenario: Scenario
     warnings: list[list[str]]
 
+    @property
+    def policies(self) -> list[str]:
+        """Their names, as comparisons will show them."""
+        return list(dict.fromkeys(spelled(point.labels[POLICY]) for point in self.scenario.points()))
+
     def run(
         self,
         out: str | Path | None = None,

@@ -9,7 +9,7 @@ Cost  pilots for each policy; the longest warm-up serves all, since it is long e
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from jfsq_simpy import engines
@@ -46,6 +46,13 @@ def named(policies: Any, spell: Callable[[Any], str]) -> dict[str, Any]:
     if twice:
         raise PlanError(f"policies: {twice[0]} is named twice; name each once, or give names of your own: {{name: policy}}.")
     return dict(zip(names, (p for _, p in pairs), strict=True))
+
+
+def known(name: str, names: Collection[str]) -> str:
+    """The name, if it is one of them. Errors: PlanError."""
+    if name not in names:
+        raise PlanError(f"policy {name!r} is not in this comparison; there are {', '.join(names)}.")
+    return name
 
 
 def check_replications(n: int) -> None:

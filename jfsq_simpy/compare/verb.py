@@ -59,9 +59,9 @@ def compare(
 
     >>> from jfsq_simpy import System
     >>> system = System(rates=[1.5, 0.5], load=0.6, places=4)
-    >>> found = compare(system, ["jfsq", "random"], horizon=300, warmup=20, replications=5, engine="process", rng=1, workers=1)
-    >>> found.ranking().policy.tolist(), bool(found.differences().variance_saved[0] > 0)
-    (['jfsq', 'random'], True)
+    >>> found = compare(system, ["jfsq", "jsq"], horizon=300, warmup=20, replications=5, engine="process", rng=1, workers=1)
+    >>> found.ranking().policy.tolist(), bool(found.differences().variance_saved[0] > 0.5)
+    (['jfsq', 'jsq'], True)
     """
     specs = named(policies, spelled)
     as_measure(metric)

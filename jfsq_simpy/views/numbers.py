@@ -20,7 +20,7 @@ LARGEST_FIXED = 1e6
 def with_interval(e: Estimate) -> str:
     """Value and half width, such as `0.0421 ± 0.0012`; a limit, such as `< 3.1e-05`, when nothing was seen.
 
-    >>> with_interval(Estimate(0.042132, 0.0409, 0.0433, 0.95, 10, "")), with_interval(Estimate(0.0, 0.0, 3.05e-5, 0.95, 10, ""))
+    >>> with_interval(Estimate(0.042132, 0.0409, 0.0433, 0.95, 10, "")), with_interval(Estimate(0.0, 0.0, 3.06e-5, 0.95, 10, ""))
     ('0.0421 ± 0.0012', '< 3.1e-05')
     """
     if e.value == 0 and e.low == 0 and e.high > 0:
@@ -88,7 +88,7 @@ def duration(seconds: float) -> str:
     """How long, roughly.
 
     >>> duration(0.2), duration(75), duration(7300)
-    ('under a second', '1 min 15 s', '2 h 2 min')
+    ('under a second', '1 min 15 s', '2 h 1 min')
     """
     if seconds < 1:
         return "under a second"
