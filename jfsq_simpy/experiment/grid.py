@@ -25,7 +25,7 @@ from jfsq_simpy.experiment.ledger import Ledger
 from jfsq_simpy.experiment.plan import Plan, Point
 from jfsq_simpy.experiment.record import SCHEMA, Record, fleet_digest, key_of, plain_window, versions
 from jfsq_simpy.experiment.results import PointResult, Results, plain, run_of
-from jfsq_simpy.simulate import warmup_for
+from jfsq_simpy.simulate import FEWEST_TO_STOP, warmup_for
 from jfsq_simpy.tally import Outcome, Window
 from jfsq_simpy.warmup import WarmupChoice
 
@@ -183,13 +183,13 @@ class Work:
         if goal is None or self.precise is not None:
             return False
         estimate = run_of(self.point, list(self.records.values()))[goal.metric]
-        if estimate.half_width <= goal.relative * abs(estimate.value):
+        if estimate.half_width <= goal.relative * abs(estimate.value) and estimate.n >= FEWEST_TO_STOP:
             self.precise = True
             return False
         n, spent = self.total, time.perf_counter() - self.began
         # the width falls like 1/sqrt(n); at most twice as many at a time, since it is itself an estimate
         factor = (estimate.half_width / (goal.relative * abs(estimate.value))) ** 2 if estimate.value else 2.0
-        more = max(1, math.ceil(n * min(factor - 1.0, 1.0))) if math.isfinite(factor) else n
+        more = max(1, FEWEST_TO_STOP - n, math.ceil(n * min(factor - 1.0, 1.0))) if math.isfinite(factor) else n
         affordable = math.floor((goal.max_seconds - spent) / max(spent / n, 1e-9))
         if affordable < 1:
             self.precise = False
