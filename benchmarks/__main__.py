@@ -1,0 +1,7 @@
+"""Every benchmark, one after the other: `python -m benchmarks [--quick]`."""
+
+from benchmarks import chain, jobs
+
+if __name__ == "__main__":
+    jobs.main()
+    chain.main()
