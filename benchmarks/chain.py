@@ -29,8 +29,8 @@ from numba import njit
 from benchmarks.side_by_side import Contender, machine, table, take_turns
 from jfsq_simpy import System, rates
 from jfsq_simpy.chain import jump, lockstep, paths, tables
-from jfsq_simpy.chain.layout import Watch
 from jfsq_simpy.chain.plan import grid_of, plan_of
+from jfsq_simpy.chain.watching import Watch
 from jfsq_simpy.draws import Seed
 from jfsq_simpy.tally import Tally, Window, groups_of
 

@@ -17,8 +17,10 @@ import numpy as np
 
 from jfsq_simpy.chain.compiling import kernel
 from jfsq_simpy.chain.decode_classes import decode_classes
-from jfsq_simpy.chain.layout import ARRIVALS, BLOCK, BLOCKED, SNAPSHOTS, ClassCodes, ClassCount, ClassCounts, Stream, Watch
+from jfsq_simpy.chain.layout import ARRIVALS, BLOCK, BLOCKED, SNAPSHOTS, Stream
+from jfsq_simpy.chain.layout_classes import ClassCodes, ClassCount, ClassCounts
 from jfsq_simpy.chain.snapshots import watch_classes
+from jfsq_simpy.chain.watching import Watch
 from jfsq_simpy.jobs.bits import first_one
 
 U0, U1 = np.uint64(0), np.uint64(1)

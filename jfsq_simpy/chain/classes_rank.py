@@ -18,18 +18,10 @@ import numpy as np
 from jfsq_simpy.chain.compiling import kernel
 from jfsq_simpy.chain.decode import U1, mix64, times_high
 from jfsq_simpy.chain.decode_classes import decode_classes
-from jfsq_simpy.chain.layout import (
-    ARRIVALS,
-    BLOCKED,
-    SNAPSHOTS,
-    ClassCodes,
-    ClassCount,
-    ClassCounts,
-    RankOrder,
-    Stream,
-    Watch,
-)
+from jfsq_simpy.chain.layout import ARRIVALS, BLOCKED, SNAPSHOTS, Stream
+from jfsq_simpy.chain.layout_classes import ClassCodes, ClassCount, ClassCounts, RankOrder
 from jfsq_simpy.chain.snapshots import add_levels, watch_classes
+from jfsq_simpy.chain.watching import Watch
 
 U0, U4, U16 = np.uint64(0), np.uint64(4), np.uint64(16)
 

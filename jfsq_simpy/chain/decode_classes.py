@@ -12,7 +12,8 @@ import numpy as np
 
 from jfsq_simpy.chain.compiling import part
 from jfsq_simpy.chain.decode import LOW, U1, U32, U64, mix64
-from jfsq_simpy.chain.layout import ClassCodes, Stream
+from jfsq_simpy.chain.layout import Stream
+from jfsq_simpy.chain.layout_classes import ClassCodes
 
 
 @part

@@ -18,8 +18,9 @@ import numpy as np
 
 from jfsq_simpy.chain.compiling import kernel
 from jfsq_simpy.chain.decode import decode
-from jfsq_simpy.chain.layout import ARRIVALS, BLOCK, BLOCKED, SNAPSHOTS, Codes, Count, Sets, Stream, Watch
+from jfsq_simpy.chain.layout import ARRIVALS, BLOCK, BLOCKED, SNAPSHOTS, Codes, Count, Sets, Stream
 from jfsq_simpy.chain.snapshots import MOST_IN_BYTE, add_by_group, add_up, watch_servers
+from jfsq_simpy.chain.watching import Watch
 from jfsq_simpy.jobs.bits import count_ones, first_one
 
 U0, U1, U6, U63 = np.uint64(0), np.uint64(1), np.uint64(6), np.uint64(63)

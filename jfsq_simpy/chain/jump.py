@@ -12,7 +12,7 @@ import time
 
 import numpy as np
 
-from jfsq_simpy.chain import layout
+from jfsq_simpy.chain import layout, watching
 from jfsq_simpy.chain.paths import First, Path, kind_of, path_of
 from jfsq_simpy.chain.plan import Plan, first_holding, grid_of, plan_of, supports
 from jfsq_simpy.draws import Seed
@@ -58,7 +58,7 @@ def run(
     tallies = []
     for begin, end in zip(grid.edges[:-1].tolist(), grid.edges[1:].tolist(), strict=True):
         n_before = grid.snapshots_before(begin)
-        watch = layout.watch(system, observe, n_before, grid.snapshots_before(end) - n_before, path.choices)
+        watch = watching.watch(system, observe, n_before, grid.snapshots_before(end) - n_before, path.choices)
         path.advance(grid.warmup + begin, end - begin, grid.warmup + n_before * grid.stride, grid.stride, watch)
         tallies.append(_observed(path.tally(), watch))
         path.forget()
@@ -121,7 +121,7 @@ def _path(system: System, plan: Plan, groups: Groups, seed: Seed, replication: i
     return path_of(system, plan, groups, seed, replication, first_holding(system, start))
 
 
-def _observed(tally: Tally, watch: layout.Watch) -> Tally:
+def _observed(tally: Tally, watch: watching.Watch) -> Tally:
     tally.joint, tally.tails, tally.idle_tails = watch.joint, watch.tail_counts, watch.idle_counts
     tally.powers, tally.path = watch.power_sums, watch.path
     return tally

@@ -15,22 +15,17 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from jfsq_simpy.chain.choices import sampling
-from jfsq_simpy.chain.exchange import cuts_of
-from jfsq_simpy.chain.plan import FEW_CELLS
-from jfsq_simpy.chain.tables import ClassEvents, ServerEvents, rate_weights
+from jfsq_simpy.chain.tables import ServerEvents
 from jfsq_simpy.draws import Words, WordStream
 from jfsq_simpy.errors import PlanError
-from jfsq_simpy.rates import FloatArray, IntArray
-from jfsq_simpy.system import System
-from jfsq_simpy.tally import Groups, Observables
+from jfsq_simpy.rates import IntArray
+from jfsq_simpy.tally import Groups
 
 BLOCK = 2048  # events decoded at a time: their codes stay in the fastest cache
 LANES = 128  # bytes: rows padded to this are counted by whole vectors
 MOST_BY_BYTES = 2**20  # servers whose snapshots are counted server by server; above, group by group
 MOST_GROUPS = 2**16
 FAN = 16  # children of a node in a tree of sums
-NEVER_REACHED = 2**63
 
 
 class Stream(NamedTuple):
@@ -60,21 +55,6 @@ class Codes(NamedTuple):
     two: Words  # (BLOCK,) second words
     code: NDArray[np.int32]  # (BLOCK,)
     leaving: NDArray[np.int32]  # (BLOCK + 2,) the codes that are not arrivals; the last is an idle server
-    before: NDArray[np.int32]  # (BLOCK + 1,) how many of them precede each arrival
-
-
-class ClassCodes(NamedTuple):
-    """What `decode_classes` reads, and where it puts a block of events."""
-
-    bits: int
-    column: Words
-    servers: Words  # (n_classes + 1,) servers of each class; 1 for the arrival
-    one: Words  # (BLOCK,) first words
-    two: Words  # (BLOCK,) second words
-    which: NDArray[np.int32]  # (BLOCK,) speed class; n_classes is an arrival
-    place: Words  # (BLOCK,) place among the class's servers
-    leaving: NDArray[np.int32]  # (BLOCK + 2,) the classes that are not arrivals; the last one is always idle
-    from_place: Words  # (BLOCK + 2,) and their places
     before: NDArray[np.int32]  # (BLOCK + 1,) how many of them precede each arrival
 
 
@@ -113,20 +93,6 @@ class Sums(NamedTuple):
     n_node: int
 
 
-class Draw(NamedTuple):
-    """The sample a job draws, and how the best of it is found."""
-
-    replace: bool
-    ties: int  # 0 by index, 1 uniform, 2 by rate
-    class_of: NDArray[np.int32]  # (n_servers,), or empty when the rank does not depend on the class
-    ranks: NDArray[np.int32]  # (n_classes, places + 1)
-    weight: Words  # (n_classes,)
-    asked: IntArray  # (d,)
-    speed_class: IntArray  # (d,)
-    level: IntArray  # (d,)
-    share: Words  # (d,)
-
-
 class Count(NamedTuple):
     """What is counted: joins, and at snapshots how many servers hold at most l jobs."""
 
@@ -142,69 +108,6 @@ class Count(NamedTuple):
 BLOCKED, SNAPSHOTS, ARRIVALS = range(3)
 
 
-class ClassCounts(NamedTuple):
-    """Counts by class and level.
-
-    Row k of `at_most`, places + 2 wide: column l + 1 is how many of the class's servers hold at most l
-    jobs; column 0 takes what an idle server's departure would write, and the last is never reached.
-    Row n_classes is the arrival's, and row n_classes + 1 a class that is always idle.
-    """
-
-    n_classes: int
-    first_server: IntArray  # (n_classes + 1,)
-    at_most: Words  # rows of places + 2
-    bit_of: Words  # like at_most: the entry's bit in the order of levels, then classes; or empty
-    row_of: NDArray[np.int32]  # (n_classes * places,) the entry of each bit
-
-
-class RankOrder(NamedTuple):
-    """Cells (class * (places + 1) + level) in the order of their ranks, under a tree of sums.
-
-    `sums` has a layer of cells and above it layers of sums of 16, up to one of at most 16; a cell's
-    amount is its servers times the class's `weight` (1 unless ties go by rate).
-    """
-
-    cell_at: NDArray[np.int32]  # (n_cells,) the cell in each position
-    position_of: NDArray[np.int32]  # (n_cells,) the position of each cell
-    rank_of: NDArray[np.int32]  # (n_cells,) the rank in each position
-    tied: Words  # (n_ranks,) the amount of each rank
-    by_choice: NDArray[np.bool_]  # (n_ranks,) whether several cells share it, and one is to be chosen
-    weight: Words  # (n_classes,)
-    sums: Words
-    layer: Words  # where each layer begins, the cells first
-
-
-class ClassCount(NamedTuple):
-    """What is counted in form "classes"; both arrays are shaped as the kernel likes."""
-
-    joins: IntArray
-    held: IntArray  # like at_most, summed over snapshots
-    numbers: IntArray  # blocked, snapshots, arrivals
-
-
-class Watch(NamedTuple):
-    """The caller's observables, and their counts."""
-
-    wanted: bool
-    joint_rows: IntArray
-    joint_columns: IntArray
-    joint: IntArray
-    tails: FloatArray  # (n, 3)
-    tail_counts: IntArray
-    fastest: IntArray  # (n,) the m of idle_tails, and the class it cuts (`exchange.Cuts`)
-    begin: IntArray
-    end: IntArray
-    idle_at_least: FloatArray  # (n,)
-    idle_before: IntArray  # (n, 2) idle servers before `begin` and before `end`, at this snapshot
-    idle_counts: IntArray
-    eta: FloatArray
-    power: IntArray
-    power_sums: FloatArray
-    path: IntArray  # jobs present at each snapshot, or empty
-    first: int  # snapshots of the window before this batch
-    choices: Stream
-
-
 def codes(events: ServerEvents) -> Codes:
     """The event tables as arrays for `decode`."""
     return Codes(
@@ -217,82 +120,20 @@ def codes(events: ServerEvents) -> Codes:
         events.surely,
         events.limit_at,
         events.limit,
-        *_block(),
-        _leaving(events.n_servers + 1),
+        *block_arrays(),
+        leaving_array(events.n_servers + 1),
         np.zeros(BLOCK + 1, dtype=np.int32),
     )
 
 
-def _block() -> tuple[Words, Words, NDArray[np.int32]]:
+def block_arrays() -> tuple[Words, Words, NDArray[np.int32]]:
+    """Room for a block's first words, second words and outcomes."""
     return np.zeros(BLOCK, dtype=np.uint64), np.zeros(BLOCK, dtype=np.uint64), np.zeros(BLOCK, dtype=np.int32)
 
 
-def _leaving(nobody: int) -> NDArray[np.int32]:
+def leaving_array(nobody: int) -> NDArray[np.int32]:
+    """Room for those who leave, and behind it someone from whom nothing leaves."""
     return np.append(np.zeros(BLOCK + 1, dtype=np.int32), np.int32(nobody))
-
-
-def class_codes(events: ClassEvents) -> ClassCodes:
-    """The event tables as arrays for `decode_classes`."""
-    return ClassCodes(
-        events.alias.bits,
-        events.alias.column,
-        np.append(events.counts, 1).astype(np.uint64),
-        *_block(),
-        np.zeros(BLOCK, dtype=np.uint64),
-        _leaving(events.n_classes + 1),
-        np.zeros(BLOCK + 2, dtype=np.uint64),
-        np.zeros(BLOCK + 1, dtype=np.int32),
-    )
-
-
-def class_counts(system: System, holding: int) -> ClassCounts:
-    """Counts with one job at each of the `holding` fastest servers. O(cells)."""
-    rates, places = system.rates, system.places
-    n, width = rates.n_classes, places + 2
-    at_most = np.full((n + 2, width), NEVER_REACHED, dtype=np.uint64)
-    at_most[:n, 1:-1] = rates.counts[:, None]
-    at_most[:n, 1] -= np.clip(holding - rates.first_server[:-1], 0, rates.counts).astype(np.uint64)
-    bit_of, row_of = np.zeros((n + 2, width), dtype=np.uint64), np.zeros(n * places, dtype=np.int32)
-    if n * places <= FEW_CELLS:
-        bit = np.arange(places)[None, :] * n + np.arange(n)[:, None]
-        bit_of[:n, 1:-1] = np.uint64(1) << bit.astype(np.uint64)
-        row_of[bit] = np.arange(n)[:, None] * width + np.arange(places)[None, :] + 1
-    return ClassCounts(n, rates.first_server, at_most.ravel(), bit_of.ravel(), row_of)
-
-
-def rank_order(system: System, holding: int) -> RankOrder:
-    """The cells in order, with the amounts of the state at time 0. O(cells log cells)."""
-    rates, levels = system.rates, system.places + 1
-    ties = system.policy.ties
-    ranks = system.policy.rank_table(rates, system.places).reshape(-1)
-    cell_at = np.argsort(ranks, kind="stable").astype(np.int32)
-    position_of = np.empty_like(cell_at)
-    position_of[cell_at] = np.arange(cell_at.size, dtype=np.int32)
-    weight = rate_weights(rates).astype(np.uint64) if ties == "rate" else np.ones(rates.n_classes, dtype=np.uint64)
-    busy = np.clip(holding - rates.first_server[:-1], 0, rates.counts)
-    amount = np.zeros((rates.n_classes, levels), dtype=np.uint64)
-    amount[:, 0], amount[:, 1] = (rates.counts - busy).astype(np.uint64) * weight, busy.astype(np.uint64) * weight
-    layers = [amount.reshape(-1)[cell_at]]
-    while layers[-1].size > FAN:
-        layers.append(np.add.reduceat(layers[-1], np.arange(0, layers[-1].size, FAN)))
-    cells_of_rank = np.bincount(ranks)
-    tied = np.zeros(cells_of_rank.size, dtype=np.uint64)
-    np.add.at(tied, ranks, amount.reshape(-1))
-    return RankOrder(
-        cell_at,
-        position_of,
-        ranks[cell_at].astype(np.int32),
-        tied,
-        (cells_of_rank > 1) & (ties != "index"),
-        weight,
-        np.concatenate(layers),
-        np.cumsum([0, *(x.size for x in layers[:-1])]).astype(np.uint64),
-    )
-
-
-def class_count(n_joins: int, n_held: int) -> ClassCount:
-    """Nothing counted yet."""
-    return ClassCount(np.zeros(n_joins, dtype=np.int64), np.zeros(n_held, dtype=np.int64), np.zeros(3, dtype=np.int64))
 
 
 def n_layers(n_servers: int) -> int:
@@ -355,25 +196,6 @@ def sums(n_servers: int, places: int, holding: int) -> Sums:
     return Sums(plain.queue, plain.leaf, node.ravel(), layer, on, n_leaf, node.shape[1])
 
 
-def draw(system: System, form: str) -> Draw:
-    """How a System's jobs draw whom to ask. O(N) memory where ranks depend on the speed, in form "servers"."""
-    rates, query = system.rates, sampling(system)
-    ranks = system.policy.rank_table(rates, system.places)
-    blind = bool((ranks == ranks[0]).all()) and system.policy.ties != "rate"
-    by_server = form == "servers" and not blind
-    return Draw(
-        query.replace,
-        ("index", "uniform", "rate").index(system.policy.ties),
-        rates.class_of_server().astype(np.int32) if by_server else np.zeros(0, dtype=np.int32),
-        ranks,
-        rate_weights(rates).astype(np.uint64),
-        np.zeros(query.d, dtype=np.int64),
-        np.zeros(query.d, dtype=np.int64),
-        np.zeros(query.d, dtype=np.int64),
-        np.zeros(query.d, dtype=np.uint64),
-    )
-
-
 def _row(n_servers: int, first: int, sizes: list[int]) -> tuple[Words, Words, np.uint64]:
     """One level's leaves, middles and top with servers first .. n_servers - 1 in the set."""
     layers, end = [], n_servers
@@ -412,27 +234,4 @@ def count(groups: Groups, places: int, padded: int, *, by_bytes: bool | None = N
         np.zeros(bytes_wanted, dtype=np.uint8),
         np.zeros(places, dtype=np.int64),
         np.zeros(3, dtype=np.int64),
-    )
-
-
-def watch(system: System, observe: Observables, first: int, n_snapshots: int, choices: Stream) -> Watch:
-    """Nothing seen yet; the batch will have snapshots first .. first + n_snapshots - 1 of the window."""
-    rows, columns = observe.joint or ((), ())
-    return Watch(
-        bool(observe.joint or observe.tails or observe.idle_tails or observe.powers or observe.path),
-        np.array(rows, dtype=np.int64),
-        np.array(columns, dtype=np.int64),
-        np.zeros(observe.joint_shape, dtype=np.int64),
-        np.array(observe.tails, dtype=np.float64).reshape(-1, 3),
-        np.zeros(len(observe.tails), dtype=np.int64),
-        *cuts_of(system, observe),
-        np.array([t for _, t in observe.idle_tails], dtype=np.float64),
-        np.zeros((len(observe.idle_tails), 2), dtype=np.int64),
-        np.zeros(len(observe.idle_tails), dtype=np.int64),
-        np.array([eta for eta, _ in observe.powers], dtype=np.float64),
-        np.array([r for _, r in observe.powers], dtype=np.int64),
-        np.zeros(len(observe.powers)),
-        np.zeros(n_snapshots if observe.path else 0, dtype=np.int64),
-        first,
-        choices,
     )

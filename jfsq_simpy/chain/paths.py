@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 
 import numpy as np
 
-from jfsq_simpy.chain import classes_first, classes_rank, first, layout, sample, uniform
+from jfsq_simpy.chain import classes_first, classes_rank, first, layout, layout_classes, sample, uniform, watching
 from jfsq_simpy.chain.layout import ARRIVALS, BLOCKED, SNAPSHOTS, Stream
 from jfsq_simpy.chain.plan import FEW_CELLS, Plan
 from jfsq_simpy.chain.shares import by_group, exchanged
@@ -31,14 +31,14 @@ class Path(ABC):
 
     rate: float
     words: int
-    count: layout.Count | layout.ClassCount
+    count: layout.Count | layout_classes.ClassCount
 
     def __init__(self, system: System, groups: Groups, seed: Seed, replication: int, holding: int) -> None:
         self.system, self.groups, self.arrivals = system, groups, 0
         self.stream, self.choices = (Stream.of(word_stream(seed, replication, p)) for p in (Purpose.EVENTS, Purpose.CHOICES))
-        self.unwatched = layout.watch(system, NOTHING, 0, 0, self.choices)
+        self.unwatched = watching.watch(system, NOTHING, 0, 0, self.choices)
 
-    def advance(self, begin: int, n: int, snapshot: int, stride: int, watch: layout.Watch) -> None:
+    def advance(self, begin: int, n: int, snapshot: int, stride: int, watch: watching.Watch) -> None:
         """Events begin .. begin + n - 1, snapshots before event `snapshot` and every `stride` after it."""
         end = begin + n
         with np.errstate(over="ignore"):  # words wrap around; NumPy says so where the kernels run uncompiled
@@ -55,7 +55,7 @@ class Path(ABC):
                 array[:] = 0
 
     @abstractmethod
-    def _kernel(self, watch: layout.Watch, first: int, n: int, snapshot: int, stride: int) -> None: ...
+    def _kernel(self, watch: watching.Watch, first: int, n: int, snapshot: int, stride: int) -> None: ...
 
     @abstractmethod
     def tally(self) -> Tally:
@@ -100,7 +100,7 @@ class First(Servers):
         self.queue = self.sets.queue
         self.count = layout.count(groups, system.places, self.queue.size)
 
-    def _kernel(self, watch: layout.Watch, first_event: int, n: int, snapshot: int, stride: int) -> None:
+    def _kernel(self, watch: watching.Watch, first_event: int, n: int, snapshot: int, stride: int) -> None:
         first.advance(self.stream, self.codes, self.sets, self.count, watch, self.system.places, first_event, n, snapshot, stride)
 
 
@@ -113,7 +113,7 @@ class Uniform(Servers):
         self.queue = self.sums.queue
         self.count = layout.count(groups, system.places, self.queue.size, by_bytes=True)
 
-    def _kernel(self, watch: layout.Watch, first_event: int, n: int, snapshot: int, stride: int) -> None:
+    def _kernel(self, watch: watching.Watch, first_event: int, n: int, snapshot: int, stride: int) -> None:
         places = self.system.places
         uniform.advance(
             self.stream, self.choices, self.codes, self.sums, self.count, watch, places, first_event, n, snapshot, stride
@@ -126,10 +126,10 @@ class SampleServers(Servers):
     def __init__(self, system: System, groups: Groups, seed: Seed, replication: int, holding: int) -> None:
         super().__init__(system, groups, seed, replication, holding)
         self.queue = layout.queues(system.n_servers, holding)
-        self.draw = layout.draw(system, "servers")
+        self.draw = layout_classes.draw(system, "servers")
         self.count = layout.count(groups, system.places, self.queue.size, by_bytes=True)
 
-    def _kernel(self, watch: layout.Watch, first_event: int, n: int, snapshot: int, stride: int) -> None:
+    def _kernel(self, watch: watching.Watch, first_event: int, n: int, snapshot: int, stride: int) -> None:
         arrays = self.codes, self.queue, self.draw, self.count, watch
         sample.advance_servers(self.stream, self.choices, *arrays, self.system.places, first_event, n, snapshot, stride)
 
@@ -137,14 +137,14 @@ class SampleServers(Servers):
 class Classes(Path):
     """Form "classes": counts by class and level."""
 
-    count: layout.ClassCount
+    count: layout_classes.ClassCount
 
     def __init__(self, system: System, groups: Groups, seed: Seed, replication: int, holding: int) -> None:
         super().__init__(system, groups, seed, replication, holding)
         events = class_events(system)
-        self.words, self.rate, self.codes = events.words, events.rate, layout.class_codes(events)
-        self.counts = layout.class_counts(system, holding)
-        self.count = layout.class_count((system.rates.n_classes + 2) * (system.places + 2), self.counts.at_most.size)
+        self.words, self.rate, self.codes = events.words, events.rate, layout_classes.class_codes(events)
+        self.counts = layout_classes.class_counts(system, holding)
+        self.count = layout_classes.class_count((system.rates.n_classes + 2) * (system.places + 2), self.counts.at_most.size)
 
     def tally(self) -> Tally:
         rates, places, snapshots = self.system.rates, self.system.places, int(self.count.numbers[SNAPSHOTS])
@@ -166,7 +166,7 @@ class Classes(Path):
 class FirstClasses(Classes):
     """JFSQ over a handful of classes."""
 
-    def _kernel(self, watch: layout.Watch, first_event: int, n: int, snapshot: int, stride: int) -> None:
+    def _kernel(self, watch: watching.Watch, first_event: int, n: int, snapshot: int, stride: int) -> None:
         arrays = self.codes, self.counts, self.count, watch
         classes_first.advance(self.stream, *arrays, self.system.places, first_event, n, snapshot, stride)
 
@@ -179,9 +179,9 @@ class RankClasses(Classes):
 
     def __init__(self, system: System, groups: Groups, seed: Seed, replication: int, holding: int) -> None:
         super().__init__(system, groups, seed, replication, holding)
-        self.order = layout.rank_order(system, holding)
+        self.order = layout_classes.rank_order(system, holding)
 
-    def _kernel(self, watch: layout.Watch, first_event: int, n: int, snapshot: int, stride: int) -> None:
+    def _kernel(self, watch: watching.Watch, first_event: int, n: int, snapshot: int, stride: int) -> None:
         arrays = self.codes, self.counts, self.order, self.count, watch
         classes_rank.advance(self.stream, self.choices, *arrays, self.system.places, first_event, n, snapshot, stride)
 
@@ -195,9 +195,9 @@ class SampleClasses(Classes):
 
     def __init__(self, system: System, groups: Groups, seed: Seed, replication: int, holding: int) -> None:
         super().__init__(system, groups, seed, replication, holding)
-        self.draw = layout.draw(system, "classes")
+        self.draw = layout_classes.draw(system, "classes")
 
-    def _kernel(self, watch: layout.Watch, first_event: int, n: int, snapshot: int, stride: int) -> None:
+    def _kernel(self, watch: watching.Watch, first_event: int, n: int, snapshot: int, stride: int) -> None:
         arrays = self.codes, self.counts, self.draw, self.count, watch
         sample.advance_classes(self.stream, self.choices, *arrays, self.system.places, first_event, n, snapshot, stride)
 

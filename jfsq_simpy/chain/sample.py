@@ -18,20 +18,10 @@ import numpy as np
 from jfsq_simpy.chain.compiling import kernel, part
 from jfsq_simpy.chain.decode import U1, decode, mix64, times_high
 from jfsq_simpy.chain.decode_classes import decode_classes
-from jfsq_simpy.chain.layout import (
-    ARRIVALS,
-    BLOCKED,
-    SNAPSHOTS,
-    ClassCodes,
-    ClassCount,
-    ClassCounts,
-    Codes,
-    Count,
-    Draw,
-    Stream,
-    Watch,
-)
+from jfsq_simpy.chain.layout import ARRIVALS, BLOCKED, SNAPSHOTS, Codes, Count, Stream
+from jfsq_simpy.chain.layout_classes import ClassCodes, ClassCount, ClassCounts, Draw
 from jfsq_simpy.chain.snapshots import add_levels, snapshot_servers, watch_classes, watch_queues
+from jfsq_simpy.chain.watching import Watch
 
 BY_INDEX, UNIFORM, BY_RATE = range(3)
 

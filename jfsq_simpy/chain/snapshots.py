@@ -19,7 +19,8 @@ from jfsq_simpy.chain import exchange
 from jfsq_simpy.chain.compiling import kernel, part
 from jfsq_simpy.chain.decode import mix64, times_high
 from jfsq_simpy.chain.exchange import STEP
-from jfsq_simpy.chain.layout import SNAPSHOTS, Watch
+from jfsq_simpy.chain.layout import SNAPSHOTS
+from jfsq_simpy.chain.watching import Watch
 from jfsq_simpy.jobs.bits import count_ones
 from jfsq_simpy.rates import IntArray
 

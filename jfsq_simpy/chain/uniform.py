@@ -17,8 +17,9 @@ import numpy as np
 
 from jfsq_simpy.chain.compiling import kernel
 from jfsq_simpy.chain.decode import decode, mix64, recode, times_high
-from jfsq_simpy.chain.layout import ARRIVALS, BLOCK, BLOCKED, SNAPSHOTS, Codes, Count, Stream, Sums, Watch
+from jfsq_simpy.chain.layout import ARRIVALS, BLOCK, BLOCKED, SNAPSHOTS, Codes, Count, Stream, Sums
 from jfsq_simpy.chain.snapshots import snapshot_servers, watch_servers
+from jfsq_simpy.chain.watching import Watch
 from jfsq_simpy.jobs.bits import count_ones
 
 U0, U1, U4, U6, U16, U63, ALL = (np.uint64(k) for k in (0, 1, 4, 6, 16, 63, 2**64 - 1))
