@@ -51,7 +51,7 @@ def run(
     >>> from jfsq_simpy.system import System
     >>> outcomes = run(System(rates=[1.0], load=0.5, places=2), Seed.of(1), range(3), Window(10, 100))
     >>> [o.tallies[0].snapshots for o in outcomes]
-    [800, 800, 800]
+    [150, 150, 150]
     """
     plan, groups = plan_of(system, form), groups_of(system, observe)
     numbers = list(replications)

@@ -185,7 +185,7 @@ def path(system: System, seed: Seed, replication: int, n_events: int, *, start: 
 
     >>> from jfsq_simpy.system import System
     >>> path(System(rates=[1.0], load=1.0, places=2), Seed.of(1), 0, 6).ravel()
-    array([0, 1, 0, 0, 1, 0, 1])
+    array([0, 1, 2, 2, 1, 0, 0])
     """
     state = start_state(system, start=start, form=form)
     states = [state.copy()]
