@@ -47,7 +47,7 @@ def run(
 
     >>> from jfsq_simpy.system import System
     >>> run(System(rates=[1.0], load=0.5, places=2), Seed.of(1), 0, Window(10, 100)).tallies[0].snapshots
-    800
+    150
     """
     _need_numba()
     plan, groups = plan_of(system, form), groups_of(system, observe)
