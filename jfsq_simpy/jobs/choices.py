@@ -187,6 +187,26 @@ def ask_least_work(asked: IntArray, fleet: Servers, places: Word) -> int:
 
 
 @compiled
+def ask_fast_and_slow(asked: IntArray, shares: IntArray, chances: FloatArray, samples: FloatArray, fleet: Servers) -> int:
+    """Fast and slow servers drawn, and those left that `AskFastSlow.candidates` leaves. O(d^2)."""
+    d = shares[0, 2]
+    fast = draw_asked(asked, 0, samples[1 : d + 1], shares[0, 0], shares[0, 1], False)
+    both = draw_asked(asked, fast, samples[d + 1 :], shares[1, 0], shares[1, 1], False)
+    for i in range(fast):
+        if fleet[asked[i]]["queue"] == 0:
+            return fast
+    to_slow = chances[1]
+    for i in range(fast, both):
+        if fleet[asked[i]]["queue"] == 0:
+            to_slow = chances[0]
+    if samples[0] >= to_slow:
+        return fast
+    for i in range(fast, both):
+        asked[i - fast] = asked[i]
+    return both - fast
+
+
+@compiled
 def best_of_asked(
     asked: IntArray, m: int, rank: Ints, speed_class: Indices, fleet: Servers, ties: int, u: float
 ) -> Word:  # fmt: skip

@@ -24,6 +24,7 @@ import numpy as np
 from jfsq_simpy.jobs.bits import U0, U1, U6, U12, U18, U63, compiled, first_one
 from jfsq_simpy.jobs.choices import (
     ask,
+    ask_fast_and_slow,
     ask_least_work,
     best_in_tree,
     best_of_asked,
@@ -33,6 +34,7 @@ from jfsq_simpy.jobs.choices import (
     put_in_tree,
 )
 from jfsq_simpy.jobs.layout import (
+    BY_COIN,
     BY_DRAW,
     BY_IDLE,
     BY_INDEX,
@@ -207,6 +209,8 @@ def loop_for(any_policy: bool) -> Callable[..., int]:
                     else:
                         if how == BY_WORK:
                             m = ask_least_work(asked, fleet, places)
+                        elif how == BY_COIN:
+                            m = ask_fast_and_slow(asked, order.shares, order.chances, samples[k], fleet)
                         else:
                             m = ask(asked, order.shares, order.chances, samples[k], order.replace)
                         n = best_of_asked(asked, m, rank, speed_class, fleet, ties, u)

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from jfsq_simpy.policies import AskAll, AskClass, AskEachClass, AskSample, AskWork, IdleFirst, InTurn, Policy
+from jfsq_simpy.policies import AskAll, AskClass, AskEachClass, AskFastSlow, AskSample, AskWork, IdleFirst, InTurn, Policy
 from jfsq_simpy.policies.ranking import KEY_TOLERANCE
 from jfsq_simpy.rates import FloatArray, IntArray, Rates
 from jfsq_simpy.system import System
@@ -37,11 +37,13 @@ BY_CLASS = 4  # servers of one class are asked, a sample or all of them
 BY_WORK = 5  # those with the least work left
 BY_IDLE = 6  # the idle ones by a tree, and where there are none a sample
 BY_TURN = 7  # nobody is asked
+BY_COIN = 8  # fast and slow servers are asked, and the ones or the others left
 QUERIES = {
     AskAll: BY_SETS,
     AskSample: BY_SAMPLE,
     AskEachClass: BY_SAMPLE,
     AskClass: BY_CLASS,
+    AskFastSlow: BY_COIN,
     AskWork: BY_WORK,
     IdleFirst: BY_IDLE,
     InTurn: BY_TURN,
@@ -105,7 +107,7 @@ class Order(NamedTuple):
     cumulative: FloatArray  # (N,) running sums of the rates, for draws in proportion to the rate
     asked: IntArray  # room for the servers asked, ascending
     shares: IntArray  # (parts, 3) who is asked: d of the n servers from first on; columns first, n, d
-    chances: FloatArray  # (parts,) running sums of the probabilities with which a class is chosen
+    chances: FloatArray  # (parts,) running sums of the probabilities with which a class is chosen; a coin's two
     replace: bool  # whether a server may be drawn twice
 
 
@@ -185,7 +187,7 @@ def order_of(system: System, queue: Bytes) -> Order:
     on_by_class = np.zeros((sets, classes.size if several else 0), np.int64)
     for level in range(sets if several else 0):
         on_by_class[level] = np.bincount(tie_class[queue <= level], minlength=classes.size)
-    tabled = how in (BY_TREE, BY_SAMPLE, BY_CLASS, BY_WORK, BY_IDLE)
+    tabled = how not in (BY_SETS, BY_DRAW, BY_TURN)
     rank = policy.rank_table(rates, places) if tabled else np.zeros((0, 0), np.int32)
     speed_class = np.repeat(np.arange(rates.n_classes, dtype=np.uint32), rates.counts) if tabled else np.zeros(0, np.uint32)
     treed = how in (BY_TREE, BY_IDLE)
@@ -310,6 +312,9 @@ def _shares(query: object, rates: Rates) -> tuple[IntArray, FloatArray]:
         by_class[:, 2] = query.d or 0  # 0: all of them
         last = int(np.flatnonzero(query.probabilities)[-1])
         return by_class, np.cumsum(query.probabilities)[: last + 1]
+    if isinstance(query, AskFastSlow):
+        by_class[:, 2] = query.d
+        return by_class, np.array([query.p_slow, 1 - query.p_fast])  # of the slow ones, if one is idle and if not
     return np.zeros((0, 3), np.int64), np.zeros(0)
 
 
