@@ -231,9 +231,16 @@ def estimate(sample: Sample, name: str) -> Estimate:
     if value == 0 and largest is not None:
         limit = upper_limit(sample) * largest
         return Estimate(0.0, 0.0, limit, sample.level, found.n, "none seen: one-sided upper limit")
-    scale = symmetric if largest is None else on_logit_scale if name in metrics.PROBABILITIES else on_log_scale
+    scale = limits_of(sample.system, name)
     low, high = scale(value, found.half)
     return Estimate(value, float(low), float(high), sample.level, found.n, _method(sample, found, scale.__name__))
+
+
+def limits_of(system: System, name: str) -> Callable[[ArrayLike, ArrayLike], Limits]:
+    """The scale on which a metric's interval is symmetric."""
+    if _largest_value(system, name) is None:
+        return symmetric
+    return on_logit_scale if name in metrics.PROBABILITIES else on_log_scale
 
 
 def _method(sample: Sample, found: Spread, scale: str) -> str:

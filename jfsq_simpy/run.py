@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike
 
 from jfsq_simpy import metrics
 from jfsq_simpy.balance import balances, what_is_off
+from jfsq_simpy.controls import controlled
 from jfsq_simpy.draws import Seed
 from jfsq_simpy.errors import PlanError
 from jfsq_simpy.estimate import Estimate, Sample, ccdf_of, estimate, quantile_estimate, shares
@@ -120,6 +121,13 @@ class Run:
         import pandas as pd
 
         return pd.DataFrame([{"metric": name, **vars(e)} for name, e in self.estimates().items()])
+
+    def controlled(self, metric: str) -> Estimate:
+        """A metric sharpened by work conservation as a control variate: narrower near saturation, same truth.
+
+        Needs 10 replications; with fewer it is the plain estimate.
+        """
+        return controlled(self.sample, metric)
 
     def identities(self) -> pd.DataFrame:
         """What must balance, and whether it does: columns identity, kind, left, relation, right, z, holds.

@@ -26,6 +26,7 @@ ROOMS = [
     "engines",
     "estimate",
     "balance",
+    "controls",
     "trace_analysis",
     "warmup",
     "run",
