@@ -10,6 +10,8 @@ Cost  O(classes + groups), once a batch
 
 from __future__ import annotations
 
+from itertools import accumulate, pairwise
+
 import numpy as np
 
 from jfsq_simpy.rates import IntArray, Rates
@@ -31,16 +33,27 @@ def by_group(by_class: IntArray, rates: Rates, groups: Groups) -> IntArray:
         return np.add.reduceat(by_class, groups.edges[:-1], axis=0)
     edges = np.union1d(rates.first_server, groups.edges)  # units: inside one class and one group
     owner = np.searchsorted(rates.first_server, edges[:-1], side="right") - 1
-    begin, end = edges[:-1] - rates.first_server[owner], edges[1:] - rates.first_server[owner]
-    size = rates.counts[owner]
     part = by_class[owner].copy()
-    cut = np.flatnonzero(end - begin < size)
-    if cut.size:
-        # Python integers: a count times a server number may pass 2^63
-        total = part[cut].astype(object)
-        begin, end, size = (x[cut, None].astype(object) for x in (begin, end, size))
-        part[cut] = (total * end // size - total * begin // size).astype(np.int64)
+    size = np.diff(edges)
+    for k in np.unique(owner[size < rates.counts[owner]]).tolist():
+        units = slice(*np.searchsorted(owner, [k, k + 1]))
+        part[units] = _shared(by_class[k].tolist(), size[units].tolist())
     return np.add.reduceat(part, np.searchsorted(edges, groups.edges[:-1]), axis=0)
+
+
+def _shared(total: list[int], sizes: list[int]) -> list[list[int]]:
+    """One row a part, in proportion to the sizes, in Python integers (a count times a size may pass 2^63).
+
+    Running sums are rounded, not the counts: a part's levels add up to its share of all of them, exactly
+    where that is whole, as it is for servers; what is left goes to the parts after it.
+    """
+    rows, rest, servers = [], total, sum(sizes)
+    for size in sizes:
+        upto = [below * size // servers for below in accumulate(rest)]
+        row = [high - low for low, high in pairwise([0, *upto])]
+        rest, servers = [r - x for r, x in zip(rest, row, strict=True)], servers - size
+        rows.append(row)
+    return rows
 
 
 def exchanged(counted: IntArray, system: System, groups: Groups) -> IntArray:

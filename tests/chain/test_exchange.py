@@ -70,4 +70,16 @@ def test_shares_of_a_class_are_by_size_and_lose_nothing():
     shared = by_group(counts, system.rates, groups)
     assert np.array_equal(shared.sum(axis=0), counts.sum(axis=0))
     inside = groups.speed_class == 1
+    assert shared.min() >= 0
     assert np.allclose(shared[inside, 0], groups.sizes[inside] * 10**6, atol=1)
+
+
+def test_each_group_holds_its_servers_at_every_snapshot():
+    system = System(rates.classes([7, 6], [2.0, 1.0]), load=0.8, places=3)
+    observe = Observables(idle_tails=((2, 1.0), (9, 1.0), (12, 1.0)))
+    groups = groups_of(system, observe)
+    for form in ("servers", "classes"):
+        for outcome in lockstep.run(system, Seed.of(1), range(4), Window(1.0, 3.7, 3), observe=observe, form=form):
+            for tally in outcome.tallies:
+                assert np.array_equal(tally.levels.sum(axis=1), tally.snapshots * groups.sizes)
+                assert tally.levels.min() >= 0
