@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -110,19 +112,24 @@ def test_paired_intervals_cover_the_exact_differences(engine: str, jobs: int, re
             assert lower < ratio < upper
 
 
+def groups_of_ten(found: Comparison) -> Iterator[Comparison]:
+    """Many replications as many comparisons of ten."""
+    for i in range(0, len(found.runs["jfsq"].replications), 10):
+        ten = slice(i, i + 10)
+        yield Comparison({n: replace(r, replications=r.replications[ten], tallies=r.tallies[ten]) for n, r in found.runs.items()})
+
+
 @pytest.mark.verify
-@pytest.mark.parametrize("metric", ["waiting_probability", "mean_response", "blocking_probability"])
-def test_intervals_cover_as_often_as_they_say(metric: str) -> None:
-    """400 comparisons of ten short replications: 95 % intervals cover the exact difference in 95 % of them, within chance."""
-    pair = ["jfsq", "jsq"]
-    truth = [exact.solve(SMALL.replaced(policy=name)).metrics()[metric] for name in pair]
-    plan = {"jobs": 2_000, "warmup": 30, "replications": 10, "workers": 1, "engine": "lockstep"}
-    covered = 0
-    for seed in range(400):
-        low, high = compare(SMALL, pair, rng=seed, **plan).pair("jsq", "jfsq", metric).interval()  # type: ignore[arg-type]
-        covered += low <= truth[1] - truth[0] <= high
-    # two points are allowed for the skew of rare blocking among few jobs
-    assert stats.binom.ppf(FALSE_ALARM, 400, 0.93) <= covered <= stats.binom.ppf(1 - FALSE_ALARM, 400, 0.97)
+def test_intervals_cover_as_often_as_they_say() -> None:
+    """1,000 comparisons of ten replications: 95 % intervals cover the exact difference in 95 % of them, within chance."""
+    truth = [exact.solve(SMALL.replaced(policy=name)).metrics() for name in ("jfsq", "jsq")]
+    fair = compare(SMALL, ["jfsq", "jsq"], jobs=1_000, warmup=30, replications=10_000, rng=1, engine="lockstep", workers=1)
+    for metric in ("waiting_probability", "mean_response", "blocking_probability"):
+        known = truth[1][metric] - truth[0][metric]
+        intervals = [ten.pair("jsq", "jfsq", metric).interval() for ten in groups_of_ten(fair)]
+        covered = sum(low <= known <= high for low, high in intervals)
+        # two points either way for the skew of what is rare
+        assert stats.binom.ppf(FALSE_ALARM / 6, 1000, 0.93) <= covered <= stats.binom.ppf(1 - FALSE_ALARM / 6, 1000, 0.97), metric
 
 
 def test_the_same_jobs_save_variance_and_other_jobs_do_not() -> None:
