@@ -128,8 +128,8 @@ def test_intervals_cover_as_often_as_they_say() -> None:
         known = truth[1][metric] - truth[0][metric]
         intervals = [ten.pair("jsq", "jfsq", metric).interval() for ten in groups_of_ten(fair)]
         covered = sum(low <= known <= high for low, high in intervals)
-        # two points either way for the skew of what is rare
-        assert stats.binom.ppf(FALSE_ALARM / 6, 1000, 0.93) <= covered <= stats.binom.ppf(1 - FALSE_ALARM / 6, 1000, 0.97), metric
+        # a point or two for the skew of what is rare; intervals a quarter too short (87 %) or too long (98 %+) would show
+        assert stats.binom.ppf(FALSE_ALARM / 6, 1000, 0.94) <= covered <= stats.binom.ppf(1 - FALSE_ALARM / 6, 1000, 0.96), metric
 
 
 def test_the_same_jobs_save_variance_and_other_jobs_do_not() -> None:
