@@ -16,6 +16,7 @@ it started at once, else its seat's, and `server` is the one that served it (its
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from typing import Any
@@ -29,6 +30,7 @@ from jfsq_simpy.jobs.job import Job
 from jfsq_simpy.jobs.process import Arrival, Server
 from jfsq_simpy.jobs.records import JobRecorder
 from jfsq_simpy.system import System
+from jfsq_simpy.tally import NOTHING, SNAPSHOTS_PER_UNIT, Observables, Window
 
 
 class CentralQueue:
@@ -92,22 +94,37 @@ class CentralQueue:
 class SeatCounter(JobCounter):
     """Counts jobs from their records, and snapshots as they come: who is seated where is in no record."""
 
+    def __init__(self, system: System, window: Window, observe: Observables) -> None:
+        super().__init__(system, window, observe)
+        self.level, self.group = self.queue.tolist(), self.group_of.tolist()
+        self.next_time = self._time_of_next()
+
     def change(self, server: int, jobs: int) -> None:
         """A server's level goes up or down by one."""
-        group, level = self.group_of[server], self.queue[server]
+        group, level = self.group[server], self.level[server]
         self.cells[group, level] -= 1
         self.cells[group, level + jobs] += 1
-        self.queue[server] += jobs
+        self.level[server] += jobs
 
     def see_until(self, time: float, inclusive: bool) -> None:
         """Take the snapshots before `time`, or up to it, of the servers as they are."""
-        last = int(self.window.snapshots_before(time, inclusive))
-        while self.next_snapshot < last:
+        while self.next_time < time or (inclusive and self.next_time == time):
             batch = int(np.searchsorted(self.first_of, self.next_snapshot, side="right")) - 1
-            self.tallies[batch].observe(self.observe, self.groups, self.cells)
+            tally = self.tallies[batch]
+            if self.observe == NOTHING:  # then `Tally.observe` does no more than this
+                tally.levels += self.cells
+                tally.snapshots += 1
+            else:
+                tally.observe(self.observe, self.groups, self.cells)
             self.next_snapshot += 1
+            self.next_time = self._time_of_next()
+
+    def _time_of_next(self) -> float:
+        """Infinite when all have been taken."""
+        time = self.window.warmup + self.next_snapshot / SNAPSHOTS_PER_UNIT
+        return time if self.next_snapshot < self.first_of[-1] else math.inf
 
     def _replay(self, columns: Columns, until: float) -> None:
         """Nothing is rebuilt from records; at the end the last snapshots are taken."""
-        if until == np.inf:
+        if until == math.inf:
             self.see_until(until, inclusive=False)

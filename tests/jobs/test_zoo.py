@@ -14,7 +14,7 @@ from jfsq_simpy.engines import ENGINES
 from jfsq_simpy.jobs import process
 from jfsq_simpy.jobs.trace import MemorySink, Trace
 from jfsq_simpy.policies import CARDS, POLICIES
-from jfsq_simpy.tally import Window
+from jfsq_simpy.tally import NOTHING, Observables, Window
 from tests.jobs.systems import Lattice, random_case
 
 FALSE_ALARM = 1e-6
@@ -250,16 +250,19 @@ def snapshots_from_rows(c, times, n_servers):
     return np.array(present), np.minimum(busy, n_servers)
 
 
-def test_snapshots_of_one_queue_are_what_the_records_say():
+@pytest.mark.parametrize("observe", [NOTHING, Observables(path=True, idle_tails=((2, 1.0),))], ids=["levels", "more"])
+def test_snapshots_of_one_queue_are_what_the_records_say(observe):
     system = System(rates.linear(4, ratio=3), load=0.95, places=4, policy="central_queue")
     sink, window = MemorySink(), Window(3.0, 100.0, batches=3)
-    tallies = process.run(system, Seed.of(6), 0, window, sink=sink).tallies
+    tallies = process.run(system, Seed.of(6), 0, window, observe=observe, sink=sink).tallies
     present, busy = snapshots_from_rows(sink.columns(), window.snapshot_times(), 4)
     levels = sum(t.levels for t in tallies)
     assert sum(t.snapshots for t in tallies) == present.size == 800
     assert int((levels @ np.arange(5)).sum()) == present.sum()
     assert int(levels[:, 1:].sum()) == busy.sum()
     assert [t.snapshots for t in tallies] == [len(x) for x in np.array_split(present, 3)]
+    if observe.path:
+        assert np.array_equal(np.concatenate([t.path for t in tallies]), present)
 
 
 # ---- ties, given the past ------------------------------------------------------------------------------------

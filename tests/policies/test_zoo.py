@@ -125,7 +125,10 @@ def test_least_work_breaks_ties_uniformly_among_the_idle_and_among_equals():
 # ---- the reference file, by name -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("case", REFERENCE, ids=[case["id"] for case in REFERENCE])
+SMALL = [case for case in REFERENCE if len(case["rates"]) < 18]  # the others are JFSQ again: see tests/exact
+
+
+@pytest.mark.parametrize("case", SMALL, ids=[case["id"] for case in SMALL])
 def test_every_case_of_the_reference_is_met_by_name(case):
     speeds = rates.homogeneous(100) if isinstance(case["rates"], str) else np.array(case["rates"])
     law = exact.solve(System(speeds, load=case["load"], places=case["places"], policy=reference_policy(case)))
