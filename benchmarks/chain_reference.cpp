@@ -19,6 +19,7 @@ namespace {
 
 constexpr i64 BLOCK = 2048;  // events drawn ahead
 constexpr i64 MOST_IN_BYTE = 255;
+constexpr i64 AHEAD = 16;  // departures between asking for a cache line and using it
 
 }  // namespace
 
@@ -42,7 +43,7 @@ extern "C" struct Chain {
   u64* top;
   // counts
   i64 n_groups, by_bytes;
-  const std::uint16_t* group_of;
+  const std::uint16_t* group_of;  // of each server; with more than one layer, of the first of each 64
   const i64* edges;
   i64* joins;
   i64* at_most;
@@ -67,6 +68,13 @@ i64 ones_between(const u64* row, i64 first, i64 end) {
   i64 on = __builtin_popcountll(row[low] & left) + __builtin_popcountll(row[high] & right);
   for (i64 w = low + 1; w < high; ++w) on += __builtin_popcountll(row[w]);
   return on;
+}
+
+// The group of a server where the table has one entry for 64 of them.
+inline u64 group_near(const Chain& c, u64 server) {
+  u64 group = c.group_of[server >> 6];
+  while (c.edges[group + 1] <= static_cast<i64>(server)) ++group;
+  return group;
 }
 
 void add_up(Chain& c) {
@@ -131,7 +139,8 @@ inline void textbook_arrival(Chain& c) {
   i64 inside = __builtin_ctzll(c.top[level + 1]);
   for (i64 d = c.n_layers - 1; d >= 0; --d) inside = inside << 6 | __builtin_ctzll(middle[c.layer[d] + inside]);
   const i64 server = inside << 6 | __builtin_ctzll(leaf[inside]);
-  ++c.joins[c.group_of[server] * c.places + level];
+  const i64 group = c.n_layers > 1 ? group_near(c, server) : c.group_of[server];
+  ++c.joins[group * c.places + level];
   c.queue[server] = static_cast<std::uint8_t>(level + 1);
   leaf[inside] &= leaf[inside] - 1;
   if (leaf[inside] != 0) return;
@@ -235,6 +244,11 @@ __attribute__((noinline)) i64 stretch(Chain& c, const std::int32_t* const leavin
     const i64 last = before[j];
     const auto depart = [&](i64 i) __attribute__((always_inline)) {
       const u64 server = static_cast<u64>(leaving[i]);
+      if (LAYERS > 0) {  // a large fleet: what will be touched soon is sent for
+        const u64 ahead = static_cast<u64>(leaving[std::min(i + AHEAD, BLOCK - 1)]);
+        __builtin_prefetch(queue + ahead, 1, 3);
+        __builtin_prefetch(leaf + n_leaf + (ahead >> 6), 1, 3);
+      }
       const u64 held = queue[server];
       queue[server] = static_cast<std::uint8_t>(held - (held > 0));
       u64 inside = server >> 6;
@@ -250,7 +264,7 @@ __attribute__((noinline)) i64 stretch(Chain& c, const std::int32_t* const leavin
     if (__builtin_expect(idle_top != 0, 1)) {
       const u64 server = take_first<LAYERS>(idle_top, leaf + n_leaf, middle + n_middle, layer);
       queue[server] = 1;
-      ++joins[group_of[server] * places];
+      ++joins[(LAYERS > 1 ? group_near(c, server) : group_of[server]) * places];
       continue;
     }
     u64 level = 1;
@@ -262,7 +276,7 @@ __attribute__((noinline)) i64 stretch(Chain& c, const std::int32_t* const leavin
     const u64 row = level + 1;
     const u64 server = take_first<LAYERS>(top[row], leaf + row * n_leaf, middle + row * n_middle, layer);
     queue[server] = static_cast<std::uint8_t>(row);
-    ++joins[group_of[server] * places + level];
+    ++joins[(LAYERS > 1 ? group_near(c, server) : group_of[server]) * places + level];
   }
   idle = idle_top;
   return blocked;

@@ -4,8 +4,8 @@ In    a System, its event tables, its groups, what to observe
 Out   tuples of arrays (Numba passes a tuple's arrays by reference)
 Rule  server numbers are followed by two more places: N stands for an arrival, N + 1 for an idle server
       that is always idle, so that a null event is a departure at which nothing happens
-Cost  form "servers": 1 byte a server and 1.02 bits a server and place, 2 bytes for its group, and up to
-      2^20 servers 1 byte a server and place to count snapshots in
+Cost  1 byte a server and 1.02 bits a server and place; up to 262,016 servers 2 bytes for the server's group
+      and 1 byte a server and place to count snapshots in, above (JFSQ) nearly nothing
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from jfsq_simpy.tally import Groups
 
 BLOCK = 2048  # events decoded at a time: their codes stay in the fastest cache
 LANES = 128  # bytes: rows padded to this are counted by whole vectors
-MOST_BY_BYTES = 2**20  # servers whose snapshots are counted server by server; above, group by group
 MOST_GROUPS = 2**16
 FAN = 16  # children of a node in a tree of sums
 
@@ -96,7 +95,7 @@ class Sums(NamedTuple):
 class Count(NamedTuple):
     """What is counted: joins, and at snapshots how many servers hold at most l jobs."""
 
-    group_of: NDArray[np.uint16]  # (n_servers,)
+    group_of: NDArray[np.uint16]  # (n_servers,), or in a large fleet the first server's of each word of 64
     edges: IntArray  # (n_groups + 1,)
     joins: IntArray  # (n_groups * places,)
     at_most: IntArray  # (n_groups * places,)
@@ -218,20 +217,22 @@ def _bits_between(first: int, end: int, n_words: int) -> Words:
     return words
 
 
-def count(groups: Groups, places: int, padded: int, *, by_bytes: bool | None = None) -> Count:
-    """Nothing counted yet. `by_bytes`: how snapshots are counted, by default as N is. Errors: PlanError above 65,535 groups."""
+def count(groups: Groups, places: int, padded: int, *, by_word: bool = False) -> Count:
+    """Nothing counted yet; `by_word` for a large fleet. Errors: PlanError above 65,535 groups."""
     if groups.n_groups >= MOST_GROUPS:
         raise PlanError(f"{groups.n_groups} groups of servers are above {MOST_GROUPS - 1}: observe fewer idle_tails at once.")
-    n_servers = int(groups.edges[-1])
-    group_of = np.repeat(np.arange(groups.n_groups, dtype=np.uint16), groups.sizes)
+    if by_word:
+        words = np.arange(0, int(groups.edges[-1]), 64)
+        group_of = (np.searchsorted(groups.edges, words, side="right") - 1).astype(np.uint16)
+    else:
+        group_of = np.repeat(np.arange(groups.n_groups, dtype=np.uint16), groups.sizes)
     cells = groups.n_groups * places
-    bytes_wanted = places * padded if by_bytes or (by_bytes is None and n_servers <= MOST_BY_BYTES) else 0
     return Count(
         group_of,
         groups.edges,
         np.zeros(cells, dtype=np.int64),
         np.zeros(cells, dtype=np.int64),
-        np.zeros(bytes_wanted, dtype=np.uint8),
+        np.zeros(0 if by_word else places * padded, dtype=np.uint8),
         np.zeros(places, dtype=np.int64),
         np.zeros(3, dtype=np.int64),
     )

@@ -98,7 +98,7 @@ class First(Servers):
         super().__init__(system, groups, seed, replication, holding)
         self.sets = layout.sets(system.n_servers, system.places, holding)
         self.queue = self.sets.queue
-        self.count = layout.count(groups, system.places, self.queue.size)
+        self.count = layout.count(groups, system.places, self.queue.size, by_word=len(self.sets.layers) > 1)
 
     def _kernel(self, watch: watching.Watch, first_event: int, n: int, snapshot: int, stride: int) -> None:
         first.advance(self.stream, self.codes, self.sets, self.count, watch, self.system.places, first_event, n, snapshot, stride)
@@ -111,7 +111,7 @@ class Uniform(Servers):
         super().__init__(system, groups, seed, replication, holding)
         self.sums = layout.sums(system.n_servers, system.places, holding)
         self.queue = self.sums.queue
-        self.count = layout.count(groups, system.places, self.queue.size, by_bytes=True)
+        self.count = layout.count(groups, system.places, self.queue.size)
 
     def _kernel(self, watch: watching.Watch, first_event: int, n: int, snapshot: int, stride: int) -> None:
         places = self.system.places
@@ -127,7 +127,7 @@ class SampleServers(Servers):
         super().__init__(system, groups, seed, replication, holding)
         self.queue = layout.queues(system.n_servers, holding)
         self.draw = layout_classes.draw(system, "servers")
-        self.count = layout.count(groups, system.places, self.queue.size, by_bytes=True)
+        self.count = layout.count(groups, system.places, self.queue.size)
 
     def _kernel(self, watch: watching.Watch, first_event: int, n: int, snapshot: int, stride: int) -> None:
         arrays = self.codes, self.queue, self.draw, self.count, watch

@@ -3,8 +3,8 @@
 In    the state between two events
 Out   counts, added up
 Rule  the sets are nested: once a level holds every server, so do all above it, and one count says so
-Cost  up to 2^20 servers 1 byte read and 1 written a server and occupied level (a vector of them at
-      once); above, a population count a word and occupied level
+Cost  1 byte read and 1 written a server and occupied level, a vector of them at once; in a large fleet
+      under JFSQ a population count a word and occupied level
 """
 
 # mypy: disable-error-code="no-untyped-def, no-untyped-call, assignment, no-any-return"

@@ -102,12 +102,16 @@ def test_a_thousand_servers_and_a_hundred_thousand_jobs(form, policy):
 
 
 @needs_numba
-def test_above_a_million_servers_snapshots_are_counted_group_by_group(monkeypatch):
-    system = System(rates.linear(20_000, 3), alpha=0.5, places=3)
-    run = {"observe": NOTHING, "start": "busy", "form": "servers"}
-    by_bytes = jump.run(system, Seed.of(1), 0, Window(0.0, 2.0, 3), **run)
-    monkeypatch.setattr(paths.layout, "MOST_BY_BYTES", 1000)
-    assert_equal(jump.run(system, Seed.of(1), 0, Window(0.0, 2.0, 3), **run), by_bytes)
+@pytest.mark.parametrize("cuts", [(), (100_001, 100_003, 100_070, 299_999)])
+def test_a_large_fleet_counts_group_by_group(cuts):
+    system = System(rates.linear(300_000, 3), alpha=0.5, places=2)
+    window = Window(0.0, 3e-3)  # 1,800 events, of which the first finds the only snapshot
+    observe = Observables(idle_tails=tuple((m, 1.0) for m in cuts))
+    run = {"observe": observe, "start": "busy", "form": "servers"}
+    (abreast,) = lockstep.run(system, Seed.of(1), [0], window, **run)
+    compiled = jump.run(system, Seed.of(1), 0, window, **run)
+    assert_equal(compiled, abreast)
+    assert compiled.facts["words"] == 2
 
 
 class TestNothingDependsOnHowTheWorkIsCut:

@@ -108,7 +108,7 @@ def test_both_engines_meet_the_exact_values_sharply(case):
         assert allowed.get("waiting_probability", 0.0) < 0.05 * case["values"]["waiting_probability"] + 0.004
         if jump.numba is not None:
             window = Window(100.0, 50_000.0)
-            allowed = compare(case, system, [jump.run(system, Seed.of(7), r, window, form=form) for r in range(20)])
+            allowed = compare(case, system, [jump.run(system, Seed.of(7), r, window, form=form) for r in range(40)])
             assert allowed.get("waiting_probability", 0.0) < 0.03 * case["values"]["waiting_probability"] + 0.001
 
 
