@@ -5,7 +5,7 @@ Out   arrivals a second of each, with the ratio to the C++ loop, one table a fle
 Rule  the answer first: `events` and the C++ loop must give equal counts from equal draws, `process` the
       same records, and the peers the same share of waiting jobs; only then is anything timed. One core, in seconds of processor
       time, which others on the machine lengthen less than wall time; tallies on, no trace; compilation is told apart
-Cost  about 5 minutes; --quick about 1
+Cost  about 10 minutes; --quick about 3
 
     python -m benchmarks.jobs
 """

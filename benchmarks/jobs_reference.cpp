@@ -31,15 +31,14 @@ constexpr i64 N_BINS = 5378, FIRST_BIN = 1003 << 7, BIN_SHIFT = 45;
 constexpr double TICKS = 16777216.0;
 constexpr i64 AHEAD = 12;  // lists
 
-// ---- memory: zeroed, on large pages, as NumPy asks for them ----
+// ---- memory: zeroed when it is first touched, on large pages, as NumPy asks for it ----
 
 template <class T>
 T* zeros(size_t n) {
-    const size_t page = size_t(1) << 21, bytes = (n * sizeof(T) + page - 1) / page * page;
-    void* memory = aligned_alloc(page, bytes);
-    if (!memory) exit(3);
+    const size_t bytes = std::max(n * sizeof(T), size_t(1));
+    void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) exit(3);
     madvise(memory, bytes, MADV_HUGEPAGE);
-    memset(memory, 0, bytes);
     return static_cast<T*>(memory);
 }
 
