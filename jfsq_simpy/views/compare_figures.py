@@ -24,6 +24,7 @@ from jfsq_simpy.views.numbers import signed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
 LABELS = TITLES | {
@@ -95,6 +96,8 @@ def draw_dots(ax: Axes, found: Comparison, style: Mapping[str, Style]) -> None:
     ax.set_yticks(range(len(rows)), [r["policy"] for r in rows])
     ax.set_ylim(len(rows) - 0.4, -0.6)
     _in_the_margin(ax, -0.75, "", f"minus {found.against}", color="0.4")
+    if ax.get_xscale() == "log":
+        _plain_ticks(ax.xaxis)
     ax.set_xlabel(_label(found.metric))
     ax.grid(axis="x", color="0.92", linewidth=0.8)
     ax.tick_params(axis="y", length=0)
@@ -108,6 +111,7 @@ def draw_price(ax: Axes, found: Comparison, style: Mapping[str, Style]) -> None:
         style[name].dot(ax, x, e.value)
     if _spread([e.value for _, e in points.values()]) > LOG_FROM:
         ax.set_yscale("log")
+        _plain_ticks(ax.yaxis)
     _messages_axis(ax, [x for x, _ in points.values()])
     ax.set(xlabel="Messages a job", ylabel="Mean response, $E[T]$")
     ax.margins(y=0.12)
@@ -129,6 +133,16 @@ def _messages_axis(ax: Axes, asked: Sequence[float]) -> None:
         ax.set_xlim(ticks[0] / 1.6, ticks[-1] * 1.6)
     ax.set_xticks(ticks, [f"{x:,.6g}" for x in ticks])
     ax.minorticks_off()
+
+
+def _plain_ticks(axis: Axis) -> None:
+    """1, 2, 5, 10, ... where a logarithmic axis spans a decade or two; powers of ten where it spans more."""
+    from matplotlib.ticker import LogLocator, NullLocator
+
+    low, high = axis.get_view_interval()
+    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if high < 100 * low else (1.0,)))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(lambda x, _: f"{x:,.6g}")
 
 
 def _styles(found: Comparison) -> dict[str, Style]:
