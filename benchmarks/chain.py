@@ -30,7 +30,7 @@ from benchmarks.side_by_side import Contender, machine, table, take_turns
 from jfsq_simpy import System, rates
 from jfsq_simpy.chain import jump, lockstep, paths, tables
 from jfsq_simpy.chain.plan import grid_of, plan_of
-from jfsq_simpy.chain.watching import Watch
+from jfsq_simpy.chain.watching import Log
 from jfsq_simpy.draws import Seed
 from jfsq_simpy.tally import Tally, Window, groups_of
 
@@ -99,7 +99,7 @@ class Cpp(paths.First):
             values[name] = value.ctypes.data if isinstance(value, np.ndarray) else value
         self.chain = Chain(**values)
 
-    def _kernel(self, watch: Watch, first_event: int, n: int, snapshot: int, stride: int) -> None:
+    def _kernel(self, log: Log, first_event: int, n: int, snapshot: int, stride: int) -> None:
         numbers = (ctypes.c_int64(x) for x in (first_event, n, snapshot, stride))
         getattr(self.library, self.function)(ctypes.byref(self.chain), *numbers)
 
@@ -169,9 +169,9 @@ def check(kinds: dict[str, type[Cpp]], fleet: Callable[[int], System], n: int, j
 def tally_of(kind: type[paths.First], system: System, window: Window) -> Tally:
     path = kind(system, groups_of(system), SEED, 0, system.n2.floor)
     grid = grid_of(path.rate, window)
-    path.advance(0, grid.warmup, jump.NEVER, jump.NEVER, path.unwatched)
+    path.advance(0, grid.warmup, jump.NEVER, jump.NEVER)
     path.forget()
-    path.advance(grid.warmup, grid.length, grid.warmup, grid.stride, path.unwatched)
+    path.advance(grid.warmup, grid.length, grid.warmup, grid.stride)
     return path.tally()
 
 
@@ -201,7 +201,7 @@ def path(kind: Callable[..., paths.Path], system: System, jobs: float) -> Conten
         first = number * grid.length
         going.forget()
         before = time.thread_time()
-        going.advance(first, grid.length, -(-first // grid.stride) * grid.stride, grid.stride, going.unwatched)
+        going.advance(first, grid.length, -(-first // grid.stride) * grid.stride, grid.stride)
         seconds = time.thread_time() - before
         return float(going.count.numbers[2]), seconds
 

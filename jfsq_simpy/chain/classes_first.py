@@ -17,10 +17,10 @@ import numpy as np
 
 from jfsq_simpy.chain.compiling import kernel
 from jfsq_simpy.chain.decode_classes import decode_classes
-from jfsq_simpy.chain.layout import ARRIVALS, BLOCK, BLOCKED, SNAPSHOTS, Stream
+from jfsq_simpy.chain.layout import ARRIVALS, BLOCK, BLOCKED, LOGGED, SNAPSHOTS, Stream
 from jfsq_simpy.chain.layout_classes import ClassCodes, ClassCount, ClassCounts
-from jfsq_simpy.chain.snapshots import watch_classes
-from jfsq_simpy.chain.watching import Watch
+from jfsq_simpy.chain.snapshots import log_classes
+from jfsq_simpy.chain.watching import Log
 from jfsq_simpy.jobs.bits import first_one
 
 U0, U1 = np.uint64(0), np.uint64(1)
@@ -32,7 +32,7 @@ def advance(
     codes: ClassCodes,
     counts: ClassCounts,
     count: ClassCount,
-    watch: Watch,
+    log: Log,
     places: int,
     first: int,
     n: int,
@@ -49,6 +49,7 @@ def advance(
     for row in range(n_classes * (places + 2)):
         free |= bit_of[row] if at_most[row] > U0 else U0
     arrivals, blocked = 0, 0
+    log_row, marks = log
     event, end = first, first + n
     while event < end:
         size = min(BLOCK, end - event)
@@ -60,8 +61,9 @@ def advance(
                 numbers[SNAPSHOTS] += 1
                 for row in range(held.size):
                     held[row] += np.int64(at_most[row])
-                if watch.wanted:
-                    watch_classes(watch, at_most, counts.first_server, places, numbers[SNAPSHOTS] - 1)
+                if log_row.size:
+                    log_classes(log_row, marks, numbers[LOGGED], at_most, counts.first_server, places)
+                    numbers[LOGGED] += 1
             stop = min(size, snapshot - event)
             n_leaving, n_arriving = U0, U0
             for i in range(at, stop):

@@ -18,10 +18,10 @@ import numpy as np
 from jfsq_simpy.chain.compiling import kernel
 from jfsq_simpy.chain.decode import U1, mix64, times_high
 from jfsq_simpy.chain.decode_classes import decode_classes
-from jfsq_simpy.chain.layout import ARRIVALS, BLOCKED, SNAPSHOTS, Stream
+from jfsq_simpy.chain.layout import ARRIVALS, BLOCKED, LOGGED, SNAPSHOTS, Stream
 from jfsq_simpy.chain.layout_classes import ClassCodes, ClassCount, ClassCounts, RankOrder
-from jfsq_simpy.chain.snapshots import add_levels, watch_classes
-from jfsq_simpy.chain.watching import Watch
+from jfsq_simpy.chain.snapshots import add_levels, log_classes
+from jfsq_simpy.chain.watching import Log
 
 U0, U4, U16 = np.uint64(0), np.uint64(4), np.uint64(16)
 
@@ -34,7 +34,7 @@ def advance(
     counts: ClassCounts,
     order: RankOrder,
     count: ClassCount,
-    watch: Watch,
+    log: Log,
     places: int,
     first: int,
     n: int,
@@ -48,6 +48,7 @@ def advance(
     weight, sums, layer, n_layers = order.weight, order.sums, order.layer, np.uint64(order.layer.size)
     width, levels, b = np.uint64(places + 2), np.uint64(places + 1), np.uint64(places)
     arrivals, blocked = 0, 0
+    log_row, marks = log
     event, end = first, first + n
     while event < end:
         size = min(block, end - event)
@@ -57,8 +58,9 @@ def advance(
                 snapshot += stride
                 numbers[SNAPSHOTS] += 1
                 add_levels(count.held, at_most)
-                if watch.wanted:
-                    watch_classes(watch, at_most, counts.first_server, places, numbers[SNAPSHOTS] - 1)
+                if log_row.size:
+                    log_classes(log_row, marks, numbers[LOGGED], at_most, counts.first_server, places)
+                    numbers[LOGGED] += 1
             k = np.uint64(which[e])
             if k != np.uint64(n_classes):
                 row, level = k * width, U0

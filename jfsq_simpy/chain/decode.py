@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from jfsq_simpy.chain.compiling import kernel, part
+from jfsq_simpy.chain.compiling import part
 from jfsq_simpy.chain.layout import Codes, Stream
 
 U0, U1, U27, U30, U31, U32, U63, U64 = (np.uint64(k) for k in (0, 1, 27, 30, 31, 32, 63, 64))
@@ -21,7 +21,7 @@ MIX_1, MIX_2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 LOW = np.uint64(0xFFFFFFFF)
 
 
-@kernel
+@part
 def mix64(z: np.uint64) -> np.uint64:
     """SplitMix64's finaliser: repeats `draws.mix64`."""
     z = (z ^ (z >> U30)) * MIX_1
@@ -29,7 +29,7 @@ def mix64(z: np.uint64) -> np.uint64:
     return z ^ (z >> U31)
 
 
-@kernel
+@part
 def times_high(word: np.uint64, count: np.uint64) -> np.uint64:
     """floor(word * count / 2^64): repeats `tables.times_high`."""
     high, low, n_high, n_low = word >> U32, word & LOW, count >> U32, count & LOW

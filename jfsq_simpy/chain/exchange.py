@@ -45,14 +45,15 @@ def cuts_of(system: System, observe: Observables) -> Cuts:
     return Cuts(m, first[k], np.where(whole, m, first[np.minimum(k + 1, first.size - 1)]))
 
 
-def seeds(start: Words, gamma: Words, snapshot: int, n_cuts: int, cut: int) -> Words:
-    """The word that starts a draw's own stream, uint64 array (n_paths,): one for each cut of each snapshot.
+def seeds(start: Words | np.uint64, gamma: Words | np.uint64, snapshot: IntArray | int, n_cuts: int, cut: int) -> Words:
+    """The word that starts a draw's own stream, uint64 array: one for each cut of each snapshot of the window.
 
-    `start`, `gamma` : uint64 arrays (n_paths,), of the streams of choices.
+    Arrays (n_paths,) of `start` and `gamma`, those of the streams of choices, or (n_snapshots,) of `snapshot`.
     """
-    first = (FIRST_WORD + snapshot * n_cuts + cut + 1) % 2**64
     with np.errstate(over="ignore"):
-        return mix64(start + np.uint64(first) * gamma)
+        word = np.asarray(snapshot, dtype=np.uint64) * np.uint64(n_cuts) + np.uint64(FIRST_WORD + cut + 1)
+        first: Words = start + word * gamma
+        return mix64(first)
 
 
 def overlap(n: int, marked: int, drawn: IntArray, seed: Words) -> IntArray:

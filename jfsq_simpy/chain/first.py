@@ -18,15 +18,15 @@ import numpy as np
 
 from jfsq_simpy.chain.compiling import kernel
 from jfsq_simpy.chain.decode import decode
-from jfsq_simpy.chain.layout import ARRIVALS, BLOCK, BLOCKED, SNAPSHOTS, Codes, Count, Sets, Stream
-from jfsq_simpy.chain.snapshots import MOST_IN_BYTE, add_by_group, add_up, watch_servers
-from jfsq_simpy.chain.watching import Watch
+from jfsq_simpy.chain.layout import ARRIVALS, BLOCK, BLOCKED, LOGGED, SNAPSHOTS, Codes, Count, Sets, Stream
+from jfsq_simpy.chain.snapshots import MOST_IN_BYTE, add_by_group, add_up, log_sets
+from jfsq_simpy.chain.watching import Log
 from jfsq_simpy.jobs.bits import count_ones, first_one
 from jfsq_simpy.jobs.prefetch import prefetch
 
 U0, U1, U6, U63 = np.uint64(0), np.uint64(1), np.uint64(6), np.uint64(63)
 
-AHEAD = 16  # departures between asking for a cache line and using it
+AHEAD = np.uint64(16)  # departures between asking for a cache line and using it
 
 
 @kernel
@@ -35,7 +35,7 @@ def advance(
     codes: Codes,
     sets: Sets,
     count: Count,
-    watch: Watch,
+    log: Log,
     places: int,
     first: int,
     n: int,
@@ -52,10 +52,11 @@ def advance(
     group_of, joins, edges, at_most, in_bytes = count.group_of, count.joins, count.edges, count.at_most, count.in_bytes
     full, numbers = count.full, count.numbers
     n_queue, by_bytes = np.uint64(queue.size), in_bytes.size > 0
-    nobody, arrival = BLOCK + 1, np.int32(n_servers)
+    nobody, last_place, arrival = np.uint64(BLOCK + 1), np.uint64(BLOCK - 1), np.int32(n_servers)
     b, n_leaf, n_middle, depth = np.uint64(places), np.uint64(sets.n_leaf), np.uint64(sets.n_middle), np.uint64(len(layers))
     idle_top = top[U1]  # the one word every event touches stays in a register
     arrivals, blocked = 0, 0
+    log_row, marks = log
     event, end = first, first + n
     while event < end:
         size = min(BLOCK, end - event)
@@ -65,28 +66,29 @@ def advance(
             if event + at == snapshot:
                 snapshot += stride
                 numbers[SNAPSHOTS] += 1
-                for at_level in range(places):
-                    on = 0
-                    for w in range(sets.n_leaf):
-                        on += count_ones(leaf[np.uint64(at_level + 1) * n_leaf + np.uint64(w)])
+                for at_level in range(b):
+                    on, row = 0, (at_level + U1) * n_leaf
+                    for w in range(n_leaf):
+                        on += count_ones(leaf[row + w])
                     if on == n_servers:
                         full[at_level] += 1  # and so do all levels above
                         break
                     if by_bytes:
-                        row, most = np.uint64(at_level) * n_queue, np.uint8(at_level)
-                        for m in range(queue.size):
-                            in_bytes[row + np.uint64(m)] += np.uint8(queue[np.uint64(m)] <= most)
+                        row, most = at_level * n_queue, np.uint8(at_level)
+                        for m in range(n_queue):
+                            in_bytes[row + m] += np.uint8(queue[m] <= most)
                     else:
-                        add_by_group(leaf, (at_level + 1) * sets.n_leaf, edges, at_most, at_level, places)
+                        add_by_group(leaf, np.int64(row), edges, at_most, np.int64(at_level), places)
                 if numbers[SNAPSHOTS] % MOST_IN_BYTE == 0 and by_bytes:
                     add_up(group_of, in_bytes, at_most, places)
-                if watch.wanted:
-                    watch_servers(watch, leaf, sets.n_leaf, places, n_servers, numbers[SNAPSHOTS] - 1)
+                if log_row.size:
+                    log_sets(log_row, marks, numbers[LOGGED], leaf, sets.n_leaf, places, n_servers)
+                    numbers[LOGGED] += 1
             stop = min(size, snapshot - event)
             # who leaves, in order, and how many have left before each arrival: no branch
             n_leaving, n_arriving = U0, U0
-            for i in range(at, stop):
-                c = code[np.uint64(i)]
+            for i in range(np.uint64(at), np.uint64(stop)):
+                c = code[i]
                 leaving[n_leaving] = c
                 before[n_arriving] = n_leaving
                 arrives = np.uint64(c == arrival)
@@ -95,14 +97,14 @@ def advance(
             before[n_arriving] = n_leaving
             at = stop
             arrivals += np.int64(n_arriving)
-            s = 0
-            for j in range(np.int64(n_arriving) + 1):
-                last = np.int64(before[np.uint64(j)])
+            s = U0
+            for j in range(n_arriving + U1):
+                last = np.uint64(before[j])
                 i = s if s < last else nobody
                 while True:  # departures, at least one: a dummy costs less than a wrong guess
-                    server = np.uint64(leaving[np.uint64(i)])
+                    server = np.uint64(leaving[i])
                     if len(layers) > 0:  # a large fleet: what will be touched soon is sent for
-                        ahead = np.uint64(leaving[np.uint64(min(s + AHEAD, BLOCK - 1))])
+                        ahead = np.uint64(leaving[min(s + AHEAD, last_place)])
                         prefetch(queue, ahead)
                         prefetch(leaf, n_leaf + (ahead >> U6))
                     held = np.uint64(queue[server])
@@ -110,17 +112,17 @@ def advance(
                     # now it holds at most held - 1 jobs: row `held`
                     at_word = server >> U6
                     leaf[held * n_leaf + at_word] |= U1 << (server & U63)
-                    for d in range(len(layers)):
-                        middle[held * n_middle + layer[np.uint64(d)] + (at_word >> U6)] |= U1 << (at_word & U63)
+                    for d in range(depth):
+                        middle[held * n_middle + layer[d] + (at_word >> U6)] |= U1 << (at_word & U63)
                         at_word = at_word >> U6
                     idle_top |= np.uint64(held == U1) << at_word
                     top[held] |= U1 << at_word
-                    s += 1
+                    s += U1
                     if s >= last:
                         break
                     i = s
                 s = last
-                if np.uint64(j) == n_arriving:
+                if j == n_arriving:
                     break  # the stretch ends with departures
                 level, word = U0, idle_top
                 if word == U0:
@@ -133,16 +135,16 @@ def advance(
                     word = top[level + U1]
                 row = (level + U1) * n_middle
                 at_word = np.uint64(first_one(word))
-                for d in range(len(layers)):
-                    below = middle[row + layer[depth - U1 - np.uint64(d)] + at_word]
+                for d in range(depth):
+                    below = middle[row + layer[depth - U1 - d] + at_word]
                     at_word = (at_word << U6) | np.uint64(first_one(below))
                 here = (level + U1) * n_leaf + at_word
                 below = leaf[here]
                 server = (at_word << U6) | np.uint64(first_one(below))
                 below = below & (below - U1)  # it leaves the set of those holding at most `level`
                 leaf[here] = below
-                for d in range(len(layers)):
-                    here = row + layer[np.uint64(d)] + (at_word >> U6)
+                for d in range(depth):
+                    here = row + layer[d] + (at_word >> U6)
                     below = middle[here] & ~(np.uint64(below == U0) << (at_word & U63))
                     middle[here] = below
                     at_word = at_word >> U6

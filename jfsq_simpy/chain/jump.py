@@ -12,9 +12,10 @@ import time
 
 import numpy as np
 
-from jfsq_simpy.chain import layout, watching
+from jfsq_simpy.chain import layout
 from jfsq_simpy.chain.paths import First, Path, kind_of, path_of
 from jfsq_simpy.chain.plan import Plan, first_holding, grid_of, plan_of, supports
+from jfsq_simpy.chain.watching import Watcher, is_wanted
 from jfsq_simpy.draws import Seed
 from jfsq_simpy.errors import PlanError
 from jfsq_simpy.jobs.bits import numba
@@ -22,7 +23,7 @@ from jfsq_simpy.policies import AskSample, Policy
 from jfsq_simpy.policies.policy import shortest
 from jfsq_simpy.rates import IntArray, two_speed
 from jfsq_simpy.system import System
-from jfsq_simpy.tally import NOTHING, Groups, Observables, Outcome, Tally, Window, groups_of
+from jfsq_simpy.tally import NOTHING, Groups, Observables, Outcome, Window, groups_of
 
 __all__ = ["compile_kernels", "path", "run", "supports"]
 
@@ -53,14 +54,16 @@ def run(
     plan, groups = plan_of(system, form), groups_of(system, observe)
     path = _path(system, plan, groups, seed, replication, start)
     grid = grid_of(path.rate, window)
-    path.advance(0, grid.warmup, NEVER, NEVER, path.unwatched)
+    path.advance(0, grid.warmup, NEVER, NEVER)
     path.forget()
     tallies = []
     for begin, end in zip(grid.edges[:-1].tolist(), grid.edges[1:].tolist(), strict=True):
         n_before = grid.snapshots_before(begin)
-        watch = watching.watch(system, observe, n_before, grid.snapshots_before(end) - n_before, path.choices)
-        path.advance(grid.warmup + begin, end - begin, grid.warmup + n_before * grid.stride, grid.stride, watch)
-        tallies.append(_observed(path.tally(), watch))
+        watcher = Watcher(system, groups, observe, n_before, path.choices) if is_wanted(observe) else None
+        path.advance(grid.warmup + begin, end - begin, grid.warmup + n_before * grid.stride, grid.stride, watcher)
+        tallies.append(path.tally())
+        if watcher is not None:
+            watcher.put(tallies[-1])
         path.forget()
     facts = {"form": plan.form, "words": path.words, "events": grid.warmup + grid.length, "rate": path.rate}
     return Outcome(tallies, path.arrivals, facts)
@@ -73,7 +76,7 @@ def path(system: System, seed: Seed, replication: int, n_events: int, *, start: 
     path = _path(system, plan, groups_of(system), seed, replication, start)
     states = [path.copy()]
     for k in range(n_events):
-        path.advance(k, 1, NEVER, NEVER, path.unwatched)
+        path.advance(k, 1, NEVER, NEVER)
         states.append(path.copy())
     return np.array(states)
 
@@ -119,9 +122,3 @@ def _need_numba() -> None:
 
 def _path(system: System, plan: Plan, groups: Groups, seed: Seed, replication: int, start: str) -> Path:
     return path_of(system, plan, groups, seed, replication, first_holding(system, start))
-
-
-def _observed(tally: Tally, watch: watching.Watch) -> Tally:
-    tally.joint, tally.tails, tally.idle_tails = watch.joint, watch.tail_counts, watch.idle_counts
-    tally.powers, tally.path = watch.power_sums, watch.path
-    return tally

@@ -101,10 +101,10 @@ class Count(NamedTuple):
     at_most: IntArray  # (n_groups * places,)
     in_bytes: NDArray[np.uint8]  # (places * padded,) or empty: snapshots not yet added to `at_most`
     full: IntArray  # (places,) snapshots at which this was the lowest level no server exceeded
-    numbers: IntArray  # blocked, snapshots, arrivals
+    numbers: IntArray  # blocked, snapshots, arrivals, rows of the log
 
 
-BLOCKED, SNAPSHOTS, ARRIVALS = range(3)
+BLOCKED, SNAPSHOTS, ARRIVALS, LOGGED = range(4)
 
 
 def codes(events: ServerEvents) -> Codes:
@@ -234,5 +234,5 @@ def count(groups: Groups, places: int, padded: int, *, by_word: bool = False) ->
         np.zeros(cells, dtype=np.int64),
         np.zeros(0 if by_word else places * padded, dtype=np.uint8),
         np.zeros(places, dtype=np.int64),
-        np.zeros(3, dtype=np.int64),
+        np.zeros(4, dtype=np.int64),
     )

@@ -77,7 +77,7 @@ class ClassCount(NamedTuple):
 
     joins: IntArray
     held: IntArray  # like at_most, summed over snapshots
-    numbers: IntArray  # blocked, snapshots, arrivals
+    numbers: IntArray  # blocked, snapshots, arrivals, rows of the log
 
 
 class Draw(NamedTuple):
@@ -155,7 +155,7 @@ def rank_order(system: System, holding: int) -> RankOrder:
 
 def class_count(n_joins: int, n_held: int) -> ClassCount:
     """Nothing counted yet."""
-    return ClassCount(np.zeros(n_joins, dtype=np.int64), np.zeros(n_held, dtype=np.int64), np.zeros(3, dtype=np.int64))
+    return ClassCount(np.zeros(n_joins, dtype=np.int64), np.zeros(n_held, dtype=np.int64), np.zeros(4, dtype=np.int64))
 
 
 def draw(system: System, form: str) -> Draw:

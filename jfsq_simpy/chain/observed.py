@@ -14,6 +14,7 @@ import numpy as np
 
 from jfsq_simpy.chain.exchange import cuts_of, overlap, seeds
 from jfsq_simpy.chain.streams import Streams
+from jfsq_simpy.chain.watching import is_wanted
 from jfsq_simpy.rates import IntArray
 from jfsq_simpy.system import System
 from jfsq_simpy.tally import Observables, Tally
@@ -34,8 +35,7 @@ class Observed:
     @property
     def wanted(self) -> bool:
         """Whether there is anything to count."""
-        o = self.observe
-        return bool(o.joint or o.tails or o.idle_tails or o.powers or o.path)
+        return is_wanted(self.observe)
 
     def take(self, present: IntArray, idle: IntArray, idle_before: Callable[[int], IntArray]) -> None:
         """Count one snapshot of every replication.

@@ -12,16 +12,17 @@ from abc import ABC, abstractmethod
 
 import numpy as np
 
-from jfsq_simpy.chain import classes_first, classes_rank, first, layout, layout_classes, sample, uniform, watching
-from jfsq_simpy.chain.layout import ARRIVALS, BLOCKED, SNAPSHOTS, Stream
+from jfsq_simpy.chain import classes_first, classes_rank, first, layout, layout_classes, sample, uniform
+from jfsq_simpy.chain.layout import ARRIVALS, BLOCKED, LOGGED, SNAPSHOTS, Stream
 from jfsq_simpy.chain.plan import FEW_CELLS, Plan
 from jfsq_simpy.chain.shares import by_group, exchanged
 from jfsq_simpy.chain.snapshots import add_up
 from jfsq_simpy.chain.tables import class_events, server_events
+from jfsq_simpy.chain.watching import NO_LOG, ROWS, Log, Watcher
 from jfsq_simpy.draws import Purpose, Seed, word_stream
 from jfsq_simpy.rates import IntArray
 from jfsq_simpy.system import System
-from jfsq_simpy.tally import NOTHING, Groups, Tally
+from jfsq_simpy.tally import Groups, Tally
 
 AT_ONCE = 2**25  # events a call of a kernel: between calls an interrupt is heeded
 
@@ -36,16 +37,19 @@ class Path(ABC):
     def __init__(self, system: System, groups: Groups, seed: Seed, replication: int, holding: int) -> None:
         self.system, self.groups, self.arrivals = system, groups, 0
         self.stream, self.choices = (Stream.of(word_stream(seed, replication, p)) for p in (Purpose.EVENTS, Purpose.CHOICES))
-        self.unwatched = watching.watch(system, NOTHING, 0, 0, self.choices)
 
-    def advance(self, begin: int, n: int, snapshot: int, stride: int, watch: watching.Watch) -> None:
+    def advance(self, begin: int, n: int, snapshot: int, stride: int, watcher: Watcher | None = None) -> None:
         """Events begin .. begin + n - 1, snapshots before event `snapshot` and every `stride` after it."""
+        log, most = (NO_LOG, AT_ONCE) if watcher is None else (watcher.log, min(AT_ONCE, ROWS * stride))
         end = begin + n
         with np.errstate(over="ignore"):  # words wrap around; NumPy says so where the kernels run uncompiled
-            for at in range(begin, end, AT_ONCE):
-                size = min(AT_ONCE, end - at)
-                self._kernel(watch, at, size, snapshot, stride)
+            for at in range(begin, end, most):
+                size = min(most, end - at)
+                self._kernel(log, at, size, snapshot, stride)
                 snapshot += max(0, -(-(at + size - snapshot) // stride)) * stride
+                if watcher is not None:
+                    watcher.take(int(self.count.numbers[LOGGED]))
+                    self.count.numbers[LOGGED] = 0
 
     def forget(self) -> None:
         """Set every count to zero."""
@@ -55,7 +59,7 @@ class Path(ABC):
                 array[:] = 0
 
     @abstractmethod
-    def _kernel(self, watch: watching.Watch, first: int, n: int, snapshot: int, stride: int) -> None: ...
+    def _kernel(self, log: Log, first: int, n: int, snapshot: int, stride: int) -> None: ...
 
     @abstractmethod
     def tally(self) -> Tally:
@@ -100,8 +104,8 @@ class First(Servers):
         self.queue = self.sets.queue
         self.count = layout.count(groups, system.places, self.queue.size, by_word=len(self.sets.layers) > 1)
 
-    def _kernel(self, watch: watching.Watch, first_event: int, n: int, snapshot: int, stride: int) -> None:
-        first.advance(self.stream, self.codes, self.sets, self.count, watch, self.system.places, first_event, n, snapshot, stride)
+    def _kernel(self, log: Log, first_event: int, n: int, snapshot: int, stride: int) -> None:
+        first.advance(self.stream, self.codes, self.sets, self.count, log, self.system.places, first_event, n, snapshot, stride)
 
 
 class Uniform(Servers):
@@ -113,11 +117,9 @@ class Uniform(Servers):
         self.queue = self.sums.queue
         self.count = layout.count(groups, system.places, self.queue.size)
 
-    def _kernel(self, watch: watching.Watch, first_event: int, n: int, snapshot: int, stride: int) -> None:
+    def _kernel(self, log: Log, first_event: int, n: int, snapshot: int, stride: int) -> None:
         places = self.system.places
-        uniform.advance(
-            self.stream, self.choices, self.codes, self.sums, self.count, watch, places, first_event, n, snapshot, stride
-        )
+        uniform.advance(self.stream, self.choices, self.codes, self.sums, self.count, log, places, first_event, n, snapshot, stride)
 
 
 class SampleServers(Servers):
@@ -129,8 +131,8 @@ class SampleServers(Servers):
         self.draw = layout_classes.draw(system, "servers")
         self.count = layout.count(groups, system.places, self.queue.size)
 
-    def _kernel(self, watch: watching.Watch, first_event: int, n: int, snapshot: int, stride: int) -> None:
-        arrays = self.codes, self.queue, self.draw, self.count, watch
+    def _kernel(self, log: Log, first_event: int, n: int, snapshot: int, stride: int) -> None:
+        arrays = self.codes, self.queue, self.draw, self.count, log
         sample.advance_servers(self.stream, self.choices, *arrays, self.system.places, first_event, n, snapshot, stride)
 
 
@@ -166,8 +168,8 @@ class Classes(Path):
 class FirstClasses(Classes):
     """JFSQ over a handful of classes."""
 
-    def _kernel(self, watch: watching.Watch, first_event: int, n: int, snapshot: int, stride: int) -> None:
-        arrays = self.codes, self.counts, self.count, watch
+    def _kernel(self, log: Log, first_event: int, n: int, snapshot: int, stride: int) -> None:
+        arrays = self.codes, self.counts, self.count, log
         classes_first.advance(self.stream, *arrays, self.system.places, first_event, n, snapshot, stride)
 
     def _joins(self) -> IntArray:
@@ -181,8 +183,8 @@ class RankClasses(Classes):
         super().__init__(system, groups, seed, replication, holding)
         self.order = layout_classes.rank_order(system, holding)
 
-    def _kernel(self, watch: watching.Watch, first_event: int, n: int, snapshot: int, stride: int) -> None:
-        arrays = self.codes, self.counts, self.order, self.count, watch
+    def _kernel(self, log: Log, first_event: int, n: int, snapshot: int, stride: int) -> None:
+        arrays = self.codes, self.counts, self.order, self.count, log
         classes_rank.advance(self.stream, self.choices, *arrays, self.system.places, first_event, n, snapshot, stride)
 
     def _joins(self) -> IntArray:
@@ -197,8 +199,8 @@ class SampleClasses(Classes):
         super().__init__(system, groups, seed, replication, holding)
         self.draw = layout_classes.draw(system, "classes")
 
-    def _kernel(self, watch: watching.Watch, first_event: int, n: int, snapshot: int, stride: int) -> None:
-        arrays = self.codes, self.counts, self.draw, self.count, watch
+    def _kernel(self, log: Log, first_event: int, n: int, snapshot: int, stride: int) -> None:
+        arrays = self.codes, self.counts, self.draw, self.count, log
         sample.advance_classes(self.stream, self.choices, *arrays, self.system.places, first_event, n, snapshot, stride)
 
     _joins = RankClasses._joins

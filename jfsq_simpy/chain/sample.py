@@ -18,10 +18,10 @@ import numpy as np
 from jfsq_simpy.chain.compiling import kernel, part
 from jfsq_simpy.chain.decode import U1, decode, mix64, times_high
 from jfsq_simpy.chain.decode_classes import decode_classes
-from jfsq_simpy.chain.layout import ARRIVALS, BLOCKED, SNAPSHOTS, Codes, Count, Stream
+from jfsq_simpy.chain.layout import ARRIVALS, BLOCKED, LOGGED, SNAPSHOTS, Codes, Count, Stream
 from jfsq_simpy.chain.layout_classes import ClassCodes, ClassCount, ClassCounts, Draw
-from jfsq_simpy.chain.snapshots import add_levels, snapshot_servers, watch_classes, watch_queues
-from jfsq_simpy.chain.watching import Watch
+from jfsq_simpy.chain.snapshots import add_levels, log_classes, log_queues, snapshot_servers
+from jfsq_simpy.chain.watching import Log
 
 BY_INDEX, UNIFORM, BY_RATE = range(3)
 
@@ -80,7 +80,7 @@ def advance_servers(
     queue: np.ndarray,
     draw: Draw,
     count: Count,
-    watch: Watch,
+    log: Log,
     places: int,
     first: int,
     n: int,
@@ -92,6 +92,7 @@ def advance_servers(
     group_of, joins, numbers = count.group_of, count.joins, count.numbers
     at_most, in_bytes, full = count.at_most, count.in_bytes, count.full
     class_of, asked = draw.class_of, draw.asked
+    log_row, marks = log
     event, end = first, first + n
     while event < end:
         size = min(code.size, end - event)
@@ -100,8 +101,9 @@ def advance_servers(
             if event + e == snapshot:
                 snapshot += stride
                 snapshot_servers(queue, n_servers, group_of, at_most, in_bytes, full, numbers, places)
-                if watch.wanted:
-                    watch_queues(watch, queue, n_servers, numbers[SNAPSHOTS] - 1)
+                if log_row.size:
+                    log_queues(log_row, marks, numbers[LOGGED], queue, n_servers)
+                    numbers[LOGGED] += 1
             server = np.int64(code[e])
             if server != n_servers:
                 held = queue[server]
@@ -130,7 +132,7 @@ def advance_classes(
     counts: ClassCounts,
     draw: Draw,
     count: ClassCount,
-    watch: Watch,
+    log: Log,
     places: int,
     first: int,
     n: int,
@@ -141,6 +143,7 @@ def advance_classes(
     n_classes, first_server, at_most = counts.n_classes, counts.first_server, counts.at_most
     n_servers, width = first_server[n_classes], places + 2
     which, place, numbers = codes.which, codes.place, count.numbers
+    log_row, marks = log
     event, end = first, first + n
     while event < end:
         size = min(which.size, end - event)
@@ -150,8 +153,9 @@ def advance_classes(
                 snapshot += stride
                 numbers[SNAPSHOTS] += 1
                 add_levels(count.held, at_most)
-                if watch.wanted:
-                    watch_classes(watch, at_most, first_server, places, numbers[SNAPSHOTS] - 1)
+                if log_row.size:
+                    log_classes(log_row, marks, numbers[LOGGED], at_most, first_server, places)
+                    numbers[LOGGED] += 1
             k = np.int64(which[e])
             if k != n_classes:
                 row = k * width

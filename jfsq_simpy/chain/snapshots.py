@@ -1,7 +1,7 @@
-"""Snapshots in the compiled kernels: levels by group, and the caller's observables.
+"""Snapshots in the compiled kernels: levels by group, and the log the observables are counted from.
 
 In    the state between two events
-Out   counts, added up
+Out   counts, added up; a row of the log
 Rule  the sets are nested: once a level holds every server, so do all above it, and one count says so
 Cost  1 byte read and 1 written a server and occupied level, a vector of them at once; in a large fleet
       under JFSQ a population count a word and occupied level
@@ -17,10 +17,7 @@ from numpy.typing import NDArray
 
 from jfsq_simpy.chain import exchange
 from jfsq_simpy.chain.compiling import kernel, part
-from jfsq_simpy.chain.decode import mix64, times_high
-from jfsq_simpy.chain.exchange import STEP
 from jfsq_simpy.chain.layout import SNAPSHOTS
-from jfsq_simpy.chain.watching import Watch
 from jfsq_simpy.jobs.bits import count_ones
 from jfsq_simpy.rates import IntArray
 
@@ -80,19 +77,6 @@ def add_up(group_of: NDArray[np.uint16], in_bytes: NDArray[np.uint8], at_most: I
 
 
 @part
-def watch_servers(watch: Watch, leaf, n_leaf, places, n_servers, number) -> None:
-    """Count the observables of the state as it stands: repeats `ServersAbreast.snapshot`."""
-    idle = ones_between(leaf, n_leaf, 0, n_servers)
-    present = 0
-    for level in range(places):
-        present += n_servers - ones_between(leaf, (level + 1) * n_leaf, 0, n_servers)
-    for i in range(watch.begin.size):
-        watch.idle_before[i, 0] = ones_between(leaf, n_leaf, 0, watch.begin[i])
-        watch.idle_before[i, 1] = watch.idle_before[i, 0] + ones_between(leaf, n_leaf, watch.begin[i], watch.end[i])
-    take(watch, number, n_servers, present, idle)
-
-
-@part
 def add_levels(held, at_most):
     """Add the state's table to the sums over snapshots."""
     for row in range(held.size):
@@ -100,84 +84,38 @@ def add_levels(held, at_most):
 
 
 @part
-def watch_queues(watch: Watch, queue, n_servers, number) -> None:
-    """Count the observables, from the queue lengths themselves."""
-    idle, present = 0, 0
+def log_sets(row, marks, at, leaf, n_leaf, places, n_servers):
+    """Log the state from the sets: what `ServersAbreast.snapshot` hands to `Observed.take`."""
+    row[at, 0] = 0
+    for level in range(places):
+        row[at, 0] += n_servers - ones_between(leaf, (level + 1) * n_leaf, 0, n_servers)
+    row[at, 1] = ones_between(leaf, n_leaf, 0, n_servers)
+    for i in range(marks.size):
+        row[at, 2 + i] = ones_between(leaf, n_leaf, 0, marks[i])
+
+
+@part
+def log_queues(row, marks, at, queue, n_servers):
+    """The same from the queue lengths themselves."""
+    row[at] = 0
     for n in range(n_servers):
-        idle += queue[n] == 0
-        present += np.int64(queue[n])
-    watch.idle_before[:] = 0
-    for i in range(watch.begin.size):
-        for n in range(watch.end[i]):
-            watch.idle_before[i, 0] += queue[n] == 0 and n < watch.begin[i]
-            watch.idle_before[i, 1] += queue[n] == 0
-    take(watch, number, n_servers, present, idle)
+        row[at, 0] += queue[n]
+        row[at, 1] += queue[n] == 0
+    for i in range(marks.size):
+        for n in range(marks[i]):
+            row[at, 2 + i] += queue[n] == 0
 
 
 @part
-def watch_classes(watch: Watch, at_most, first_server, places, number) -> None:
-    """Count the observables of the state as it stands: repeats `ClassesAbreast.snapshot`."""
+def log_classes(row, marks, at, at_most, first_server, places):
+    """The same from the counts; every mark is where a class begins or ends."""
     n_classes, width = first_server.size - 1, places + 2
-    n_servers = first_server[n_classes]
-    idle, present = 0, 0
-    watch.idle_before[:] = 0
+    row[at] = 0
     for k in range(n_classes):
-        here = np.int64(at_most[k * width + 1])
-        idle += here
-        for i in range(watch.begin.size):
-            watch.idle_before[i, 0] += here if first_server[k] < watch.begin[i] else 0
-            watch.idle_before[i, 1] += here if first_server[k] < watch.end[i] else 0
+        idle = np.int64(at_most[k * width + 1])
+        row[at, 1] += idle
+        for i in range(marks.size):
+            if first_server[k] < marks[i]:
+                row[at, 2 + i] += idle
         for level in range(places):
-            present += first_server[k + 1] - first_server[k] - np.int64(at_most[k * width + 1 + level])
-    take(watch, number, n_servers, present, idle)
-
-
-@part
-def take(watch: Watch, number: int, n_servers: int, present: int, idle: int) -> None:
-    """Count the observables: repeats `Observed.take`."""
-    busy = n_servers - idle
-    waiting = present - busy
-    if watch.joint.size:
-        row, column = place_in(watch.joint_rows, waiting), place_in(watch.joint_columns, idle)
-        if 0 <= row < watch.joint.shape[0] and 0 <= column < watch.joint.shape[1]:
-            watch.joint[row, column] += 1
-    for i in range(watch.tail_counts.size):
-        a, c, t = watch.tails[i, 0], watch.tails[i, 1], watch.tails[i, 2]
-        watch.tail_counts[i] += min(waiting - a, c - busy) >= t
-    for i in range(watch.idle_counts.size):
-        among = watch.idle_before[i, 0]
-        if watch.begin[i] < watch.end[i]:
-            word = FIRST_WORD + np.uint64((watch.first + number) * watch.begin.size + i + 1)
-            seed = mix64(watch.choices.start + word * watch.choices.gamma)
-            servers, before = watch.end[i] - watch.begin[i], watch.fastest[i] - watch.begin[i]
-            among += overlap(servers, before, watch.idle_before[i, 1] - among, seed)
-        watch.idle_counts[i] += among >= watch.idle_at_least[i]
-    for i in range(watch.eta.size):
-        excess = max(present / n_servers - watch.eta[i], 0.0)
-        power = 1.0
-        for _ in range(watch.power[i]):
-            power *= excess
-        watch.power_sums[i] += power
-    if watch.path.size:
-        watch.path[number] = present
-
-
-@part
-def overlap(n, marked, drawn, seed):
-    """How many of the first `marked` of n are among `drawn` drawn at random: repeats `exchange.overlap`."""
-    few_marked, few_drawn = min(marked, n - marked), min(drawn, n - drawn)
-    target, hits = max(few_marked, few_drawn), 0
-    for t in range(min(few_marked, few_drawn)):
-        ball = np.int64(times_high(mix64(seed + np.uint64(t + 1) * STEP), np.uint64(n - t)))
-        hits += ball < target - hits
-    among_few = few_marked - hits if drawn > few_drawn else hits
-    return drawn - among_few if marked > few_marked else among_few
-
-
-@part
-def place_in(edges, value):
-    """The cell [edge_i, edge_i+1) a value lies in; -1 below the first edge."""
-    i = -1
-    while i + 1 < edges.size and edges[i + 1] <= value:
-        i += 1
-    return i
+            row[at, 0] += first_server[k + 1] - first_server[k] - np.int64(at_most[k * width + 1 + level])

@@ -15,23 +15,19 @@ from __future__ import annotations
 
 import numpy as np
 
-from jfsq_simpy.chain.compiling import kernel
+from jfsq_simpy.chain.compiling import kernel, part
 from jfsq_simpy.chain.decode import decode, mix64, recode, times_high
-from jfsq_simpy.chain.layout import ARRIVALS, BLOCK, BLOCKED, SNAPSHOTS, Codes, Count, Stream, Sums
-from jfsq_simpy.chain.snapshots import snapshot_servers, watch_servers
-from jfsq_simpy.chain.watching import Watch
+from jfsq_simpy.chain.layout import ARRIVALS, BLOCK, BLOCKED, LOGGED, Codes, Count, Stream, Sums
+from jfsq_simpy.chain.snapshots import log_sets, snapshot_servers
+from jfsq_simpy.chain.watching import Log
 from jfsq_simpy.jobs.bits import count_ones
 
 U0, U1, U4, U6, U16, U63, ALL = (np.uint64(k) for k in (0, 1, 4, 6, 16, 63, 2**64 - 1))
 
 
-@kernel
+@part
 def nth_one(word: np.uint64, n: np.uint64) -> np.uint64:
-    """The position of bit number `n` (from 0) among those that are on, by halving.
-
-    >>> int(nth_one(np.uint64(0b101100), np.uint64(1)))
-    3
-    """
+    """The position of bit number `n` (from 0) among those that are on, by halving."""
     at, width = U0, np.uint64(32)
     for _ in range(6):
         low = np.uint64(count_ones(word & (ALL >> (np.uint64(64) - width))))
@@ -50,7 +46,7 @@ def advance(
     codes: Codes,
     sums: Sums,
     count: Count,
-    watch: Watch,
+    log: Log,
     places: int,
     first: int,
     n: int,
@@ -65,6 +61,7 @@ def advance(
     nobody, arrival = BLOCK + 1, np.int32(n_servers)
     b, n_leaf, n_node, n_layers = np.uint64(places), np.uint64(sums.n_leaf), np.uint64(sums.n_node), np.uint64(layer.size)
     arrivals, blocked = 0, 0
+    log_row, marks = log
     event, end = first, first + n
     while event < end:
         size = min(BLOCK, end - event)
@@ -74,8 +71,9 @@ def advance(
             if event + at == snapshot:
                 snapshot += stride
                 snapshot_servers(queue, n_servers, group_of, at_most, in_bytes, full, numbers, places)
-                if watch.wanted:
-                    watch_servers(watch, leaf, sums.n_leaf, places, n_servers, numbers[SNAPSHOTS] - 1)
+                if log_row.size:
+                    log_sets(log_row, marks, numbers[LOGGED], leaf, sums.n_leaf, places, n_servers)
+                    numbers[LOGGED] += 1
             stop = min(size, snapshot - event)
             n_arriving = recode(code, at, stop, arrival, leaving, before)
             arrivals += n_arriving

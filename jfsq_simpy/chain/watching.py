@@ -1,9 +1,9 @@
-"""The caller's observables as arrays for the compiled kernels.
+"""The caller's observables in a compiled run: the kernels keep a log, and the log is counted here.
 
-In    a System, its Observables, where a batch lies among the snapshots of the window
-Out   a Watch, filled by `snapshots.take`
-Rule  the same counts as `observed`, in the same order of operations
-Cost  8 bytes a snapshot where the path is wanted, a few numbers otherwise
+In    a log of snapshots: jobs present, idle servers, idle servers among the first so many
+Out   the fields of a Tally that `Observables` asks for
+Rule  counted by `Tally.count_paths`, so by the definition itself
+Cost  about a microsecond a snapshot, and nothing where nothing is asked
 """
 
 from __future__ import annotations
@@ -12,54 +12,59 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jfsq_simpy.chain.exchange import cuts_of
+from jfsq_simpy.chain.exchange import cuts_of, overlap, seeds
 from jfsq_simpy.chain.layout import Stream
-from jfsq_simpy.rates import FloatArray, IntArray
+from jfsq_simpy.rates import IntArray
 from jfsq_simpy.system import System
-from jfsq_simpy.tally import Observables
+from jfsq_simpy.tally import Groups, Observables, Tally
+
+ROWS = 2**13  # snapshots logged before they are counted
 
 
-class Watch(NamedTuple):
-    """The caller's observables, and their counts."""
+class Log(NamedTuple):
+    """What a kernel writes at each snapshot, a row each; no rows: nothing is wanted."""
 
-    wanted: bool
-    joint_rows: IntArray
-    joint_columns: IntArray
-    joint: IntArray
-    tails: FloatArray  # (n, 3)
-    tail_counts: IntArray
-    fastest: IntArray  # (n,) the m of idle_tails, and the class it cuts (`exchange.Cuts`)
-    begin: IntArray
-    end: IntArray
-    idle_at_least: FloatArray  # (n,)
-    idle_before: IntArray  # (n, 2) idle servers before `begin` and before `end`, at this snapshot
-    idle_counts: IntArray
-    eta: FloatArray
-    power: IntArray
-    power_sums: FloatArray
-    path: IntArray  # jobs present at each snapshot, or empty
-    first: int  # snapshots of the window before this batch
-    choices: Stream
+    row: IntArray  # (ROWS, 2 + n_marks): jobs present, idle servers, idle servers among the first `marks`
+    marks: IntArray  # (n_marks,)
 
 
-def watch(system: System, observe: Observables, first: int, n_snapshots: int, choices: Stream) -> Watch:
-    """Nothing seen yet; the batch will have snapshots first .. first + n_snapshots - 1 of the window."""
-    rows, columns = observe.joint or ((), ())
-    return Watch(
-        bool(observe.joint or observe.tails or observe.idle_tails or observe.powers or observe.path),
-        np.array(rows, dtype=np.int64),
-        np.array(columns, dtype=np.int64),
-        np.zeros(observe.joint_shape, dtype=np.int64),
-        np.array(observe.tails, dtype=np.float64).reshape(-1, 3),
-        np.zeros(len(observe.tails), dtype=np.int64),
-        *cuts_of(system, observe),
-        np.array([t for _, t in observe.idle_tails], dtype=np.float64),
-        np.zeros((len(observe.idle_tails), 2), dtype=np.int64),
-        np.zeros(len(observe.idle_tails), dtype=np.int64),
-        np.array([eta for eta, _ in observe.powers], dtype=np.float64),
-        np.array([r for _, r in observe.powers], dtype=np.int64),
-        np.zeros(len(observe.powers)),
-        np.zeros(n_snapshots if observe.path else 0, dtype=np.int64),
-        first,
-        choices,
-    )
+NO_LOG = Log(np.zeros((0, 2), dtype=np.int64), np.zeros(0, dtype=np.int64))
+
+
+class Watcher:
+    """The observables of one batch of one replication; its snapshots are `first`, first + 1, ... of the window."""
+
+    def __init__(self, system: System, groups: Groups, observe: Observables, first: int, choices: Stream) -> None:
+        self.observe, self.groups, self.number, self.choices = observe, groups, first, choices
+        self.cuts = cuts_of(system, observe)
+        marks = np.concatenate([self.cuts.begin, self.cuts.end])
+        self.log = Log(np.zeros((ROWS, 2 + marks.size), dtype=np.int64), marks)
+        self.tally = Tally.empty(groups, system.places, observe, per_job=False)
+
+    def take(self, n: int) -> None:
+        """Count the first n rows of the log."""
+        rows = self.log.row[:n]
+        among = [self._idle_among(i, rows[:, 2:]) for i in range(self.cuts.fastest.size)]
+        self.tally.count_paths(self.observe, self.groups, rows[:, 0], rows[:, 1], among)
+        self.number += n
+
+    def _idle_among(self, i: int, idle_before: IntArray) -> IntArray:
+        """Idle servers among the m fastest at each snapshot: counted, and drawn where m cuts a class."""
+        n_cuts = self.cuts.fastest.size
+        fastest, begin, end = (int(x[i]) for x in self.cuts)
+        before = idle_before[:, i]
+        if begin == end:
+            return before
+        numbers = np.arange(self.number, self.number + before.size)
+        seed = seeds(self.choices.start, self.choices.gamma, numbers, n_cuts, i)
+        return before + overlap(end - begin, fastest - begin, idle_before[:, n_cuts + i] - before, seed)
+
+    def put(self, tally: Tally) -> None:
+        """Write what was seen into a tally."""
+        for name in ("joint", "tails", "idle_tails", "powers", "path"):
+            setattr(tally, name, getattr(self.tally, name))
+
+
+def is_wanted(observe: Observables) -> bool:
+    """Whether there is anything to watch."""
+    return bool(observe.joint or observe.tails or observe.idle_tails or observe.powers or observe.path)

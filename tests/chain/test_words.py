@@ -12,6 +12,7 @@ from jfsq_simpy import System, rates
 from jfsq_simpy.chain import tables
 from jfsq_simpy.chain.decode import mix64 as compiled_mix64
 from jfsq_simpy.chain.tables import server_events, times_high
+from jfsq_simpy.chain.uniform import nth_one
 from jfsq_simpy.draws import Purpose, Seed, mix64, word_stream
 
 FALSE_ALARM = 1e-4
@@ -102,5 +103,15 @@ def test_choices_are_uniform_and_free_of_the_events(count):
 
 def test_compiled_words_are_the_words():
     z = np.random.default_rng(1).integers(0, 2**64, 1000, dtype=np.uint64)
+    plain = getattr(
+        compiled_mix64, "py_func", compiled_mix64
+    )  # the compiled one is for kernels only; `test_agreement` compares them
     with np.errstate(over="ignore"):
-        assert [int(compiled_mix64(x)) for x in z] == mix64(z).tolist()
+        assert [int(plain(x)) for x in z] == mix64(z).tolist()
+
+
+def test_the_nth_bit_is_found_by_halving():
+    plain = getattr(nth_one, "py_func", nth_one)
+    for word in np.random.default_rng(2).integers(1, 2**64, 50, dtype=np.uint64):
+        on = [i for i in range(64) if int(word) >> i & 1]
+        assert [int(plain(word, np.uint64(n))) for n in range(len(on))] == on
