@@ -27,7 +27,7 @@ from jfsq_simpy.tally import NOTHING, Groups, Observables, Outcome, Tally, Windo
 
 __all__ = ["path", "run", "supports"]
 
-FEW_SERVERS = 16  # up to here `argmin` over the bytes of a row is as quick as sets of bits
+SETS_FROM = 2**18  # bytes of queue lengths: with fewer to read, `argmin` over them is as quick as sets of bits
 BLOCK_CELLS = 2**15  # events x replications decoded at a time
 MOST_BYTES = 2**29  # of state and counts; more replications than fit go one group after the other
 
@@ -86,7 +86,7 @@ def _bytes_per_path(system: System, groups: Groups, plan: Plan) -> int:
 def _fleet(system: System, plan: Plan, groups: Groups, n_paths: int, holding: int) -> ServersAbreast | ClassesAbreast:
     if plan.counts:
         return ClassesAbreast(system, plan, groups, n_paths, holding)
-    by_sets = plan.rule == "first" and system.n_servers > FEW_SERVERS
+    by_sets = plan.rule == "first" and n_paths * system.n_servers >= SETS_FROM
     return (SetsAbreast if by_sets else ServersAbreast)(system, plan, groups, n_paths, holding)
 
 
