@@ -281,7 +281,7 @@ def sed_by_hand(q):
         ({"name": "jsq_d", "d": 2, "replace": True}, lambda q: 0.5 if q[0] == q[1] else 0.75 if q[0] < q[1] else 0.25),
         ({"name": "jfsq_d", "d": 2, "replace": True}, lambda q: 0.75 if q[0] <= q[1] else 0.25),
     ],
-    ids=str,
+    ids=lambda x: getattr(x, "__name__", str(x)),
 )
 @pytest.mark.parametrize("places", [1, 2, 3])
 def test_two_servers_by_hand(policy, to_first, places):
