@@ -3,7 +3,7 @@
 In    a System, a replication number, its words
 Out   an Outcome, equal to the last bit to `walk` and `lockstep`
 Rule  the kernels know nothing of windows: here the run is cut at warm-up and batches, there it is run
-Cost  11 to 40 ns an arrival (JFSQ, N = 10^3 to 10^7); state under 16 bytes a server up to 100 places;
+Cost  11 to 40 ns an arrival (JFSQ, N = 10^3 to 10^7); state under 16 bytes a server up to 50 places;
       kernels are compiled once and kept on disk
 """
 
