@@ -11,6 +11,7 @@ from scipy import stats
 from jfsq_simpy import System, rates
 from jfsq_simpy.draws import JobDraws, Seed
 from jfsq_simpy.engines import ENGINES
+from jfsq_simpy.errors import IdentityError
 from jfsq_simpy.jobs import process
 from jfsq_simpy.jobs.trace import MemorySink, Trace
 from jfsq_simpy.policies import CARDS, POLICIES
@@ -65,7 +66,7 @@ def test_both_engines_give_the_same_records_and_tallies(name):
     from jfsq_simpy.jobs import events
 
     first = 40 * list(POLICIES).index(name)
-    for seed in range(first, first + 10):
+    for seed in range(first, first + 11):
         case, rng = random_case(seed, jobs=120), np.random.default_rng([seed, 2])
         if name == "jiq_df_ds" or (name == "jsq_df_ds" and seed % 2):  # these look at two speeds
             fleet = rates.classes(rng.integers(1, 8, 2).tolist(), [3.0, 1.0])
@@ -239,6 +240,47 @@ def test_one_queue_with_what_has_not_started_when_the_run_ends():
     unfinished = (c["server"] >= 0) & np.isnan(c["departure"])
     assert outcome.tallies[0].unfinished == unfinished.sum() > 2
     Trace(system, c).check()
+
+
+def broken(column, row, value):
+    """A trace of one queue with one number changed."""
+    system, c = rows("central_queue", fleet=rates.linear(3, ratio=3), load=0.9, places=4, length=60.0)
+    if callable(row):
+        row = int(np.flatnonzero(row(c))[3])
+    c[column][row] = value(c, row) if callable(value) else value
+    if column == "start":  # the service goes with it
+        c["departure"][row] = c["start"][row] + c["size"][row] / system.rates.vector()[c["server"][row]]
+    return Trace(system, c)
+
+
+def waited(c):
+    return (c["server"] >= 0) & (c["level"] > 0)
+
+
+def started_at_once(c):
+    return (c["server"] >= 0) & (c["level"] == 0)
+
+
+@pytest.mark.parametrize(
+    ("column", "row", "value", "says"),
+    [
+        ("level", started_at_once, 1, "not that of the first free seat"),
+        ("level", waited, lambda c, i: c["level"][i] + 1, "not that of the first free seat|by a server"),
+        ("start", waited, lambda c, i: c["arrival"][i], "before its server was free"),
+        ("start", started_at_once, lambda c, i: c["start"][i] + 0.25, "before its server was free, or later"),
+        ("server", waited, lambda c, i: -1, "blocked"),
+    ],
+)
+def test_a_trace_of_one_queue_that_breaks_a_rule_is_found_out(column, row, value, says):
+    with pytest.raises(IdentityError, match=says):
+        broken(column, row, value).check()
+
+
+def test_a_trace_of_queues_of_their_own_is_not_one_of_one_queue():
+    """JFSQ's own trace, held against the rules of one queue: somebody overtakes, or waits at a busy server beside an idle one."""
+    system, c = rows("jfsq", length=100.0)
+    with pytest.raises(IdentityError):
+        Trace(system.replaced(policy="central_queue"), c).check()
 
 
 def snapshots_from_rows(c, times, n_servers):

@@ -13,7 +13,7 @@ FALSE_ALARM = 1e-6  # of a test, which is one system in one engine: a red run me
 METRICS = ["waiting_probability", "blocking_probability", "buffered_probability", "mean_wait", "mean_response", "mean_jobs"]
 METRICS += ["mean_waiting_jobs", "mean_busy", "busy_capacity"]
 SMALL = {"process": 3_000, "events": 30_000, "lockstep": 10_000, "chain": 30_000}  # jobs a replication
-LARGE = {name: 20 * jobs for name, jobs in SMALL.items()}
+LARGE = {"process": 8_000, "events": 400_000, "lockstep": 60_000, "chain": 400_000}
 REPLICATIONS = 20
 
 
@@ -53,15 +53,14 @@ def test_policies_of_the_reference_in_the_compiled_engines(case, engine):
 
 
 @pytest.mark.verify
-@pytest.mark.parametrize("case", REFERENCE, ids=[case["id"] for case in REFERENCE])
+@pytest.mark.parametrize("case", POLICY_CASES, ids=IDS)
 @pytest.mark.parametrize("engine", list(ENGINES))
-def test_the_reference_in_every_engine(case, engine):
+def test_policies_of_the_reference_in_every_engine(case, engine):
     there(engine)
     system, values = of_case(case)
     if ENGINES[engine].refuses(system, trace=False):
         pytest.skip("this engine does not run it")
-    jobs = LARGE[engine] * (3 if system.load > 0.9 and system.n_servers > 10 else 1)
-    assert_measured(system, engine, jobs, values, sharp=0.1)
+    assert_measured(system, engine, LARGE[engine], values, sharp=0.1 if ENGINES[engine].compiled else 0.4)
 
 
 # ---- policies the reference file does not have, whose laws `exact` finds from chains checked by hand -------------
@@ -92,7 +91,7 @@ def test_other_policies_against_exact(name):
 def test_other_policies_against_exact_in_every_engine(name):
     system, values = of_name(name)
     for engine in able(system):
-        assert_measured(system, engine, LARGE[engine], values, sharp=0.05)
+        assert_measured(system, engine, LARGE[engine], values, sharp=0.05 if ENGINES[engine].compiled else 0.4)
 
 
 # ---- turns -------------------------------------------------------------------------------------------------------
