@@ -1,6 +1,6 @@
 """Choices among servers, as compiled functions: rank trees, queries, ties by rate, ties by number.
 
-In    the dispatcher's arrays (`layout.Order`), the job's uniform numbers
+In    the dispatcher's arrays (`order.Order`), the job's uniform numbers
 Out   the server that gets the job
 Rule  the tied servers in the order of their index, and then exactly what `policies.policy.break_tie` does:
       partial sums are added up one after the other, so their roundings are the same
@@ -12,7 +12,8 @@ from __future__ import annotations
 import numpy as np
 
 from jfsq_simpy.jobs.bits import U0, U1, U6, Word, compiled, count_ones, first_one, nth_one
-from jfsq_simpy.jobs.layout import BY_NUMBER, BY_RATE, Indices, Ints, Servers, Words
+from jfsq_simpy.jobs.layout import Indices, Servers
+from jfsq_simpy.jobs.order import BY_NUMBER, BY_RATE, Ints, Words
 from jfsq_simpy.rates import FloatArray, IntArray
 
 # ---- thermometer sets ----------------------------------------------------------------------------------------

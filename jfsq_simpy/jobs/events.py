@@ -20,6 +20,7 @@ from jfsq_simpy.draws import BLOCK, JobBlock, JobDraws, Seed
 from jfsq_simpy.errors import PlanError
 from jfsq_simpy.jobs import bits, layout
 from jfsq_simpy.jobs.kernels import loop_of
+from jfsq_simpy.jobs.order import BY_INDEX, QUERIES, order_of
 from jfsq_simpy.jobs.records import Sink
 from jfsq_simpy.rates import FloatArray, IntArray
 from jfsq_simpy.system import System
@@ -94,7 +95,7 @@ class Loop:
             rows = layout.Rows(np.zeros(n), jobs, np.zeros(n, np.int64), np.zeros(n), np.where(late, np.nan, free_at[:n]))
             self.sink.write({"job": -1 - jobs, **rows._asdict(), "size": sizes})
         self.fleet = layout.servers_of(self.system, self.groups, queue, free_at)
-        self.order = layout.order_of(self.system, queue)
+        self.order = order_of(self.system, queue)
         self.kernel = loop_of(self.order)
         self.clock = layout.clock_of(queue)
 
@@ -125,7 +126,7 @@ class Loop:
     def route(self, stage: Stage, counts: layout.Counts) -> int:
         """The kernel's turn, with the rest of the block in hand; how far in the block it came."""
         block = self.block
-        ties = NOBODY_TIES if self.order.ties == layout.BY_INDEX else block.ties
+        ties = NOBODY_TIES if self.order.ties == BY_INDEX else block.ties
         self.done = self.kernel(
             self.done, block.gaps, block.sizes, ties, block.samples, block.turns,
             stage.end, self.window.end + self.window.drain, self.window.warmup, stage.first_snapshot, stage.snapshots,
@@ -169,7 +170,7 @@ def supports(system: System) -> str | None:
     """
     if bits.numba is None:
         return "it needs Numba, which is not installed: pip install 'jfsq_simpy[fast]', or take engine = \"process\""
-    if type(system.policy.query) not in layout.QUERIES:
+    if type(system.policy.query) not in QUERIES:
         return f'policy {system.policy.name!r} asks servers in a way that is not compiled; take engine = "process"'
     if system.n_servers * system.places > LARGEST_FLEET:
         return f"N x places = {system.n_servers * system.places:,} is above {LARGEST_FLEET:,}; the chain view follows no single job"

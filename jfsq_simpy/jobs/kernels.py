@@ -33,7 +33,8 @@ from jfsq_simpy.jobs.choices import (
     nth_in_set,
     put_in_tree,
 )
-from jfsq_simpy.jobs.layout import (
+from jfsq_simpy.jobs.layout import NO_NODE, Calendar, Clock, Counts, Rows, Servers, Watch
+from jfsq_simpy.jobs.order import (
     BY_COIN,
     BY_DRAW,
     BY_IDLE,
@@ -43,14 +44,7 @@ from jfsq_simpy.jobs.layout import (
     BY_TREE,
     BY_TURN,
     BY_WORK,
-    NO_NODE,
-    Calendar,
-    Clock,
-    Counts,
     Order,
-    Rows,
-    Servers,
-    Watch,
 )
 from jfsq_simpy.jobs.prefetch import prefetch
 from jfsq_simpy.jobs.snapshots import count_snapshot, idle_among

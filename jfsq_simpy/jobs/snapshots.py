@@ -11,7 +11,8 @@ from __future__ import annotations
 import numpy as np
 
 from jfsq_simpy.jobs.bits import U0, U1, compiled, count_ones
-from jfsq_simpy.jobs.layout import BY_SETS, Counts, Servers, Watch, Words
+from jfsq_simpy.jobs.layout import Counts, Servers, Watch
+from jfsq_simpy.jobs.order import BY_SETS, Words
 from jfsq_simpy.rates import IntArray
 
 

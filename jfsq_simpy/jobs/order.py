@@ -1,0 +1,196 @@
+"""The dispatcher's view in the compiled events loop: arrays in which the best server is found at once.
+
+In    a System, the queue lengths to start from
+Out   an Order: arrays that the kernel reads, and changes as servers' queue lengths change
+Rule  thermometer sets: bit n of set l is on while server n holds at most l jobs, so an arrival or a
+      departure flips one bit, and with servers fastest first the fastest shortest queue is the first
+      bit that is on in the first set that is not empty
+Cost  1 byte a server and 8 places with sets, 16 to 32 bytes a server with a tree
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jfsq_simpy.jobs.layout import Bytes, Indices
+from jfsq_simpy.policies import AskAll, AskClass, AskEachClass, AskFastSlow, AskSample, AskWork, IdleFirst, InTurn, Policy
+from jfsq_simpy.policies.ranking import KEY_TOLERANCE
+from jfsq_simpy.rates import FloatArray, IntArray, Rates
+from jfsq_simpy.system import System
+
+Ints = NDArray[np.int32]
+Words = NDArray[np.uint64]
+
+# how the dispatcher finds the best server
+BY_SETS = 0  # JFSQ and JSQ: thermometer sets
+BY_TREE = 1  # any rank table, all servers asked: a tournament tree
+BY_DRAW = 2  # all servers always rank the same
+BY_SAMPLE = 3  # some servers are asked, of all or of each speed class
+BY_CLASS = 4  # servers of one class are asked, a sample or all of them
+BY_WORK = 5  # those with the least work left
+BY_IDLE = 6  # the idle ones by a tree, and where there are none a sample
+BY_TURN = 7  # nobody is asked
+BY_COIN = 8  # fast and slow servers are asked, and the ones or the others left
+QUERIES = {
+    AskAll: BY_SETS,
+    AskSample: BY_SAMPLE,
+    AskEachClass: BY_SAMPLE,
+    AskClass: BY_CLASS,
+    AskFastSlow: BY_COIN,
+    AskWork: BY_WORK,
+    IdleFirst: BY_IDLE,
+    InTurn: BY_TURN,
+}
+
+# how ties are broken
+TIES = {"uniform": 0, "index": 1, "rate": 2}
+BY_NUMBER, BY_INDEX, BY_RATE = 0, 1, 2
+
+
+class Order(NamedTuple):
+    """The dispatcher's view: where the best server is. Which arrays are in use depends on `how`."""
+
+    how: int
+    ties: int
+    n_tie_classes: int
+    tie_class: Indices  # (N,) servers of one tie class and level rank the same; (0,) where nothing ties
+    # thermometer sets, each with summaries: a bit of a block is on while the word below it is not 0
+    words: Words  # (places, ceil(N / 64))
+    blocks: Words  # (places, ceil(N / 64^2))
+    regions: Words  # (places, ceil(N / 64^3))
+    on: IntArray  # (places,) bits on in each set: servers that hold at most l jobs; kept whatever `how`
+    on_by_class: IntArray  # (places, n_tie_classes)
+    on_by_block: Ints  # (places, ceil(N / 64^2)), kept where ties are drawn
+    # rank tables
+    speed_class: Indices  # (N,)
+    rank: Ints  # (n_classes, places + 1)
+    best: Ints  # (2 * leaves,) tournament tree: the best rank below each node, node 1 the root
+    tied: Ints  # (2 * leaves,) how many servers below have it
+    cumulative: FloatArray  # (N,) running sums of the rates, for draws in proportion to the rate
+    asked: IntArray  # room for the servers asked, ascending
+    shares: IntArray  # (parts, 3) who is asked: d of the n servers from first on; columns first, n, d
+    chances: FloatArray  # (parts,) running sums of the probabilities with which a class is chosen; a coin's two
+    replace: bool  # whether a server may be drawn twice
+
+
+# ---- built from a System -------------------------------------------------------------------------------------
+
+
+def order_of(system: System, queue: Bytes) -> Order:
+    """The dispatcher's view of servers that hold `queue` jobs each."""
+    policy, rates, places = system.policy, system.rates, system.places
+    how = _how(system)
+    classes = _tie_classes(policy, rates) if how == BY_SETS else np.zeros(1, np.int64)
+    ties = TIES[policy.ties]
+    if how == BY_SETS and classes.size == system.n_servers:
+        ties = BY_INDEX  # no two servers ever rank the same
+    sets = places if how == BY_SETS else 0
+    words, blocks, regions, on_by_block = _sets(queue, sets)
+    several = how == BY_SETS and ties != BY_INDEX and classes.size > 1
+    tie_class = np.repeat(np.arange(classes.size, dtype=np.uint32), classes) if several else np.zeros(0, np.uint32)
+    on_by_class = np.zeros((sets, classes.size if several else 0), np.int64)
+    for level in range(sets if several else 0):
+        on_by_class[level] = np.bincount(tie_class[queue <= level], minlength=classes.size)
+    tabled = how not in (BY_SETS, BY_DRAW, BY_TURN)
+    rank = policy.rank_table(rates, places) if tabled else np.zeros((0, 0), np.int32)
+    speed_class = np.repeat(np.arange(rates.n_classes, dtype=np.uint32), rates.counts) if tabled else np.zeros(0, np.uint32)
+    treed = how in (BY_TREE, BY_IDLE)
+    best, tied = _tree(rank[speed_class, queue]) if treed else (np.zeros(0, np.int32), np.zeros(0, np.int32))
+    shares, chances = _shares(policy.query, rates)
+    by_rate = how == BY_DRAW and ties == BY_RATE
+    return Order(
+        how=how,
+        ties=ties,
+        n_tie_classes=int(classes.size),
+        tie_class=tie_class,
+        words=words,
+        blocks=blocks,
+        regions=regions,
+        on=np.array([np.count_nonzero(queue <= level) for level in range(places)], dtype=np.int64),
+        on_by_class=on_by_class,
+        on_by_block=on_by_block,
+        speed_class=speed_class,
+        rank=rank,
+        best=best,
+        tied=tied,
+        cumulative=np.cumsum(rates.vector()) if by_rate else np.zeros(0),
+        asked=np.zeros(system.n_servers if how in (BY_CLASS, BY_WORK) else policy.samples, np.int64),
+        shares=shares,
+        chances=chances,
+        replace=bool(getattr(getattr(policy.query, "then", policy.query), "replace", False)),
+    )
+
+
+# ---- parts ---------------------------------------------------------------------------------------------------
+
+
+def _how(system: System) -> int:
+    policy = system.policy
+    if not isinstance(policy.query, AskAll):
+        return QUERIES[type(policy.query)]
+    if policy.level_then_speed or policy.level_only:
+        return BY_SETS
+    return BY_TREE if policy.rank_table(system.rates, system.places).any() else BY_DRAW
+
+
+def _shares(query: object, rates: Rates) -> tuple[IntArray, FloatArray]:
+    """Whom a sampling query asks, part by part, and the running sums of the chances of each part."""
+    if isinstance(query, IdleFirst):
+        query = query.then
+    if isinstance(query, AskSample):
+        return np.array([[0, rates.n_servers, query.d]]), np.zeros(0)
+    by_class = np.stack([rates.first_server[:-1], rates.counts, np.zeros(rates.n_classes, np.int64)], axis=1)
+    if isinstance(query, AskEachClass):
+        by_class[:, 2] = query.d
+        return by_class[by_class[:, 2] > 0], np.zeros(0)
+    if isinstance(query, AskClass):
+        by_class[:, 2] = query.d or 0  # 0: all of them
+        last = int(np.flatnonzero(query.probabilities)[-1])
+        return by_class, np.cumsum(query.probabilities)[: last + 1]
+    if isinstance(query, AskFastSlow):
+        by_class[:, 2] = query.d
+        return by_class, np.array([query.p_slow, 1 - query.p_fast])  # of the slow ones, if one is idle and if not
+    return np.zeros((0, 3), np.int64), np.zeros(0)
+
+
+def _tie_classes(policy: Policy, rates: Rates) -> IntArray:
+    """Servers in each run of servers that rank the same at equal level, fastest first."""
+    if policy.level_only:
+        return np.array([rates.n_servers])
+    # speeds so close that the rank table would give them one rank
+    apart = -np.diff(rates.speeds) > KEY_TOLERANCE * rates.speeds[:-1]
+    return np.bincount(np.concatenate([[0], np.cumsum(apart)]), weights=rates.counts).astype(np.int64)
+
+
+def _sets(queue: Bytes, sets: int) -> tuple[Words, Words, Words, Ints]:
+    words = np.stack([_packed(queue <= level) for level in range(sets)]) if sets else np.zeros((0, 0), np.uint64)
+    blocks = np.stack([_packed(row != 0) for row in words]) if sets else words
+    regions = np.stack([_packed(row != 0) for row in blocks]) if sets else words
+    starts = np.arange(0, queue.size, 4096)
+    by_block = [np.add.reduceat((queue <= level).astype(np.int32), starts) for level in range(sets)]
+    return words, blocks, regions, np.array(by_block, dtype=np.int32).reshape(sets, -1 if sets else 0)
+
+
+def _packed(flags: NDArray[np.bool_]) -> Words:
+    """One bit a flag, the lowest bit first."""
+    padded = np.zeros(-(-flags.size // 64) * 64, bool)
+    padded[: flags.size] = flags
+    return np.packbits(padded, bitorder="little").view(np.uint64)
+
+
+def _tree(ranks: Ints) -> tuple[Ints, Ints]:
+    leaves = 1 << (ranks.size - 1).bit_length()
+    best = np.full(2 * leaves, np.iinfo(np.int32).max, np.int32)
+    tied = np.ones(2 * leaves, np.int32)
+    best[leaves : leaves + ranks.size] = ranks
+    width = leaves
+    while width > 1:
+        left, right = best[width : 2 * width : 2], best[width + 1 : 2 * width : 2]
+        parents = slice(width // 2, width)
+        best[parents] = np.minimum(left, right)
+        tied[parents] = tied[width : 2 * width : 2] * (left <= right) + tied[width + 1 : 2 * width : 2] * (right <= left)
+        width //= 2
+    return best, tied
