@@ -19,6 +19,7 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from jfsq_simpy.errors import ModelError
+from jfsq_simpy.knowledge import Knowledge, as_knowledge
 from jfsq_simpy.laws import Law, as_law, check_pair
 from jfsq_simpy.policies import Chooser, Policy, as_policy
 from jfsq_simpy.rates import CriticalIndex, Rates, as_rates
@@ -39,6 +40,7 @@ class System:
     policy : name, table, Policy, or an object with a method `choose`; default "jfsq"
     size : name, table or Law            service requirement of mean 1; default "exponential"
     arrivals : name, table or Law        default "poisson"
+    knowledge : "perfect", table or Knowledge   what dispatchers know of the servers; default "perfect"
 
     Exactly one of `alpha` and `load`. Errors: ModelError.
 
@@ -54,6 +56,7 @@ class System:
     policy: Policy
     size: Law
     arrivals: Law
+    knowledge: Knowledge
     given: str  # "alpha" or "load": which of the two the user fixed
 
     def __init__(
@@ -66,6 +69,7 @@ class System:
         policy: Policy | Chooser | str | Mapping[str, Any] = "jfsq",
         size: Law | str | Mapping[str, Any] = "exponential",
         arrivals: Law | str | Mapping[str, Any] = "poisson",
+        knowledge: Knowledge | str | Mapping[str, Any] = "perfect",
     ) -> None:
         put = object.__setattr__
         put(self, "rates", as_rates(rates))
@@ -77,8 +81,10 @@ class System:
         put(self, "policy", as_policy(policy))
         put(self, "size", as_law(size, "size"))
         put(self, "arrivals", as_law(arrivals, "arrivals"))
+        put(self, "knowledge", as_knowledge(knowledge))
         check_pair(self.size, self.arrivals)
         self.policy.query.check(self.rates)
+        self.knowledge.check(self.policy)
 
     @property
     def n_servers(self) -> int:
@@ -124,14 +130,17 @@ class System:
 
     def replaced(self, **changes: Any) -> System:
         """The same system with some fields changed; setting alpha drops load, and the reverse."""
-        fields: dict[str, Any] = {k: getattr(self, k) for k in ("rates", "places", "policy", "size", "arrivals")}
+        fields: dict[str, Any] = {k: getattr(self, k) for k in ("rates", "places", "policy", "size", "arrivals", "knowledge")}
         if not changes.keys() & {"alpha", "load"}:
             fields[self.given] = getattr(self, self.given)
         return System(**(fields | changes))
 
     def describe(self) -> dict[str, Any]:
-        """What a record keeps: every field, defaults filled in."""
-        return {
+        """What a record keeps: every field, defaults filled in; `knowledge` only where it is not perfect.
+
+        A record's name is a hash of this, and results kept before there was `knowledge` keep their names.
+        """
+        described = {
             "servers": self.n_servers,
             "load": self.load,
             "alpha": self.alpha,
@@ -141,10 +150,13 @@ class System:
             "size": self.size.describe(),
             "arrivals": self.arrivals.describe(),
         }
+        return described if self.knowledge.perfect else described | {"knowledge": self.knowledge.describe()}
 
     def __repr__(self) -> str:
+        known = "" if self.knowledge.perfect else f", {self.knowledge!r}"
         return (
-            f"System(N={self.n_servers}, load={self.load:.6g}, places={self.places}, policy={self.policy.name}, size={self.size!r})"
+            f"System(N={self.n_servers}, load={self.load:.6g}, places={self.places}, policy={self.policy.name}, "
+            f"size={self.size!r}{known})"
         )
 
 

@@ -16,6 +16,7 @@ ROOMS = [
     "rates",
     "laws",
     "policies",
+    "knowledge",
     "system",
     "draws",
     "tally",

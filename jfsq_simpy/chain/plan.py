@@ -69,6 +69,8 @@ def supports(system: System) -> str | None:
         return "the chain view needs Poisson arrivals and exponential sizes; the jobs view (engine process or events) takes any law"
     if type(policy) is not Policy or not isinstance(policy.query, AskAll | AskSample):
         return f"the chain view does not know how policy {policy.name} asks; the jobs view (engine process or events) does"
+    if not system.knowledge.perfect:
+        return "the chain view holds the servers' queues and nothing else, and dispatchers go by what they know; the jobs view does"
     reasons = [_refusal(system, form) for form in FORMS]
     return None if None in reasons else reasons[0] if rule_of(system) != "rank" else reasons[1]
 

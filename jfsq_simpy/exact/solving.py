@@ -65,6 +65,11 @@ def solve(system: System, *, form: Form = "auto", method: Method = "auto") -> Ex
             f"exact: sizes are {system.size!r} and arrivals {system.arrivals!r}; queue lengths are a Markov chain only with "
             "exponential sizes and Poisson arrivals. Use simulation for others: simulate(system)."
         )
+    if not system.knowledge.perfect:
+        raise ModelError(
+            "exact: dispatchers do not know all queues as they are (knowledge), so queue lengths alone are no Markov chain. Use "
+            "simulation: simulate(system)."
+        )
     if system.rates.n_classes > MOST_CLASSES:
         raise _too_large(system, "more than 10^301 states")
     units = _units(system, form)

@@ -172,6 +172,8 @@ def supports(system: System) -> str | None:
         return "it needs Numba, which is not installed: pip install 'jfsq_simpy[fast]', or take engine = \"process\""
     if type(system.policy.query) not in QUERIES:
         return f'policy {system.policy.name!r} asks servers in a way that is not compiled; take engine = "process"'
+    if not system.knowledge.perfect:
+        return 'what dispatchers know is not compiled; take engine = "process"'
     if system.n_servers * system.places > LARGEST_FLEET:
         return f"N x places = {system.n_servers * system.places:,} is above {LARGEST_FLEET:,}; the chain view follows no single job"
     return None

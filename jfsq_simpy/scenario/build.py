@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from jfsq_simpy.errors import DataError, JfsqError, ScenarioError
+from jfsq_simpy.knowledge import QUEUES
 from jfsq_simpy.laws import LAWS
 from jfsq_simpy.policies import POLICIES
 from jfsq_simpy.rates import PROFILES, Rates
 from jfsq_simpy.scenario.inputs import with_column
 from jfsq_simpy.scenario.parameters import arguments, as_table
-from jfsq_simpy.scenario.tables import SystemTable
+from jfsq_simpy.scenario.tables import KnowledgeTable, SystemTable
 from jfsq_simpy.system import System
 
 SELF_COUNTING = ("classes", "file")  # profiles that say themselves how many servers there are
@@ -35,9 +36,17 @@ class Builder:
         """The System a table asks for. Errors: ScenarioError, its message beginning with the key."""
         rates, policy = self._rates(table), self._policy(table.policy)
         size, arrivals = self._law(table.size, "size"), self._law(table.arrivals, "arrivals")
+        knowledge = self._knowledge(table.knowledge)
         try:
             return System(
-                rates, alpha=table.alpha, load=table.load, places=table.places, policy=policy, size=size, arrivals=arrivals
+                rates,
+                alpha=table.alpha,
+                load=table.load,
+                places=table.places,
+                policy=policy,
+                size=size,
+                arrivals=arrivals,
+                knowledge=knowledge,
             )
         except JfsqError as error:
             raise ScenarioError(f"system.{error}") from None
@@ -75,6 +84,13 @@ class Builder:
         table = as_table(value, "name")
         parameters = arguments("system.policy", table, "name", POLICIES, self.base, short=isinstance(value, str))
         return {"name": table["name"], **parameters}
+
+    def _knowledge(self, table: KnowledgeTable | None) -> str | dict[str, Any]:
+        if table is None:
+            return "perfect"
+        queues = as_table(table.queues, "name")
+        parameters = arguments("system.knowledge.queues", queues, "name", QUEUES, self.base, short=isinstance(table.queues, str))
+        return {"dispatchers": table.dispatchers, "queues": {"name": queues["name"], **parameters}}
 
     def _law(self, value: Any, key: str) -> dict[str, Any]:
         table = as_table(value, "law")

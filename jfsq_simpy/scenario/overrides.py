@@ -25,7 +25,7 @@ EXCLUSIVE = {
     "run.horizon": "run.jobs",
 }
 # a table that may be written as its name alone, and the key that name then has
-SHORT_FORMS = {"system.policy": "name", "system.size": "law", "system.arrivals": "law"}
+SHORT_FORMS = {"system.policy": "name", "system.size": "law", "system.arrivals": "law", "system.knowledge.queues": "name"}
 
 Raw = dict[str, Any]
 

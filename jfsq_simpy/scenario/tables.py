@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-DEFAULTS = {"policy": "jfsq", "size": "exponential", "arrivals": "poisson"}
+DEFAULTS = {"policy": "jfsq", "size": "exponential", "arrivals": "poisson", "queues": "own"}
 MOST_SERVERS = 10**15  # beyond, N no longer fits the float arithmetic of loads and capacities
 MOST_JOBS = 10**15
 MOST_REPLICATIONS = 2**31  # pilots are numbered from here
@@ -35,6 +35,12 @@ def _whole(value: Any) -> Any:
 def _named(value: Any) -> Any:
     if not isinstance(value, (str, dict)):
         raise ValueError('must be a name or a table, for example "jfsq" or {name = "jsq_d", d = 2}.')
+    return value
+
+
+def _queues(value: Any) -> Any:
+    if not isinstance(value, (str, dict)):
+        raise ValueError('must be a name or a table, for example "own" or {name = "refreshed", every = 2.0}.')
     return value
 
 
@@ -61,9 +67,26 @@ def _is_whole(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
+def _known(value: Any) -> Any:
+    if value == "perfect":  # as where nothing is said
+        return None
+    if not isinstance(value, dict):
+        raise ValueError('must be "perfect" or a table, for example {dispatchers = 12, queues = "own"}.')
+    return value
+
+
 Whole = Annotated[int, BeforeValidator(_whole)]
 Named = Annotated[Any, BeforeValidator(_named)]
 Endless = Annotated[float, Field(allow_inf_nan=True)]  # the one time that may be infinite
+
+
+class KnowledgeTable(Table):
+    """[system.knowledge]: what dispatchers know of the servers."""
+
+    dispatchers: Whole = Field(default=1, description="how many dispatchers there are", examples=[12])
+    queues: Annotated[Any, BeforeValidator(_queues)] = Field(
+        default=DEFAULTS["queues"], description="which queue lengths a dispatcher has in mind", examples=["own"]
+    )
 
 
 class SystemTable(Table):
@@ -76,6 +99,9 @@ class SystemTable(Table):
     policy: Named = Field(default=DEFAULTS["policy"], description="the dispatching rule", examples=["jfsq"])
     size: Named = Field(default=DEFAULTS["size"], description="the law of service requirements", examples=["exponential"])
     arrivals: Named = Field(default=DEFAULTS["arrivals"], description="the arrival process", examples=["poisson"])
+    knowledge: Annotated[KnowledgeTable | None, BeforeValidator(_known)] = Field(
+        default=None, description="what dispatchers know of the servers", examples=[{"dispatchers": 12, "queues": "own"}]
+    )
     rates: dict[str, Any] = Field(
         default_factory=lambda: {"profile": "homogeneous"},
         description="how fast the servers are",
