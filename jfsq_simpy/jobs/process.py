@@ -32,7 +32,7 @@ from sortedcontainers import SortedList
 from jfsq_simpy.draws import JobDraws, Seed
 from jfsq_simpy.jobs.job import Job, arriving_jobs, initial_jobs
 from jfsq_simpy.jobs.records import JobRecorder
-from jfsq_simpy.policies import AskAll, OneQueue, Sight, choose_among
+from jfsq_simpy.policies import AskAll, Sight, choose_among
 from jfsq_simpy.system import System
 from jfsq_simpy.tally import NOTHING, Observables, Outcome, Window
 
@@ -54,7 +54,7 @@ class Server:
         self.free_at = 0.0  # when the last job taken leaves; seen only by dispatchers that know sizes
         self.buffer = simpy.Store(env, capacity=max(places - 1, 1))  # SimPy refuses 0; for b = 1 it stays empty
         self.on_departure: Callable[[Server, Job], None] = lambda server, job: None
-        env.process(self.serve())
+        self.process = env.process(self.serve())
 
     def accept(self, job: Job) -> None:
         job.server, self.free_at = self.index, max(self.env.now, self.free_at) + job.size / self.rate
@@ -133,11 +133,8 @@ def run(
 ) -> Outcome:
     """One replication, until every job of the window has left or `window.drain` has passed; see `simulate`."""
     env, draws = simpy.Environment(), JobDraws(system, seed, replication)  # gaps exponential of rate lambda N, sizes
-    servers = [Server(env, n, rate, system.places) for n, rate in enumerate(system.rates.vector().tolist())]
     recorder = JobRecorder(system, window, observe, sink)
-    dispatcher: Any = Dispatcher(env, system, servers)
-    if isinstance(system.policy.query, OneQueue):  # nobody dispatches: another model, made of the parts above
-        dispatcher = import_module("jfsq_simpy.jobs.central").CentralQueue(env, system, servers, recorder)
+    servers, dispatcher = import_module("jfsq_simpy.jobs.models").model_of(env, system, draws, recorder)  # of the parts above
     dispatcher.on_departure = recorder.left
     for server, job in zip(servers, initial_jobs(draws, system.n2.floor if start == "busy" else 0), strict=False):
         dispatcher.send(job, server)

@@ -1,0 +1,38 @@
+"""Which parts a system's SimPy model is made of: `process` has the plain ones, other modules what takes their place.
+
+In    a System, a replication's draws and its recorder
+Out   servers, and who hands them their jobs
+Rule  a variant replaces one part and leaves the others as they are, so each can be read beside `process` alone
+Cost  that of the parts
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import simpy
+
+from jfsq_simpy.draws import JobDraws
+from jfsq_simpy.jobs import process
+from jfsq_simpy.jobs.central import CentralQueue
+from jfsq_simpy.jobs.records import JobRecorder
+from jfsq_simpy.policies import OneQueue
+from jfsq_simpy.system import System
+
+
+def model_of(env: simpy.Environment, system: System, draws: JobDraws, recorder: JobRecorder) -> tuple[list[Any], Any]:
+    """Servers, fastest first, and a dispatcher with `run`, `send` and `on_departure`."""
+    servers = servers_of(env, system, draws)
+    return servers, dispatcher_of(env, system, servers, recorder)
+
+
+def servers_of(env: simpy.Environment, system: System, draws: JobDraws) -> list[Any]:
+    """Servers of the system's rates."""
+    return [process.Server(env, n, rate, system.places) for n, rate in enumerate(system.rates.vector().tolist())]
+
+
+def dispatcher_of(env: simpy.Environment, system: System, servers: list[Any], recorder: JobRecorder) -> Any:
+    """Who chooses a server for each job."""
+    if isinstance(system.policy.query, OneQueue):  # nobody dispatches
+        return CentralQueue(env, system, servers, recorder)
+    return process.Dispatcher(env, system, servers)
