@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from jfsq_simpy.jobs.bits import numba
+from jfsq_simpy.jobs.kernel_cache import kept
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -28,5 +29,5 @@ def part(function: F) -> F:
 def _compiled(function: F, **options: bool) -> F:
     if numba is None:
         return function
-    fast: F = numba.njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True, **options)(function)
+    fast: F = kept(numba.njit(nogil=True, error_model="numpy", no_cfunc_wrapper=True, **options)(function))
     return fast

@@ -16,6 +16,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from jfsq_simpy.jobs.kernel_cache import kept
+
 numba: ModuleType | None
 try:
     import numba
@@ -37,7 +39,7 @@ def compiled(function: F) -> F:
     """
     if numba is None:
         return function
-    fast: F = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
+    fast: F = kept(numba.njit(nogil=True, error_model="numpy")(function))
     return fast
 
 
