@@ -13,7 +13,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from jfsq_simpy.errors import IdentityError
 from jfsq_simpy.estimate import Sample, spread
@@ -54,7 +54,7 @@ def balances(sample: Sample) -> list[Balance]:
     rests_on = spread(light, gaps)
     if rests_on.n < 2:
         return [Balance(i, math.nan) for i in found]
-    error = rests_on.half / stats.t.ppf((1 + sample.level) / 2, rests_on.n - 1)
+    error = rests_on.half / scipy.stats.t.ppf((1 + sample.level) / 2, rests_on.n - 1)
     return [Balance(i, _normal(i.excess, float(e), rests_on.n - 1)) for i, e in zip(found, error, strict=True)]
 
 
@@ -64,7 +64,7 @@ def _normal(excess: float, error: float, freedom: int) -> float:
         return 0.0
     if error == 0:
         return math.copysign(math.inf, excess)
-    return math.copysign(float(stats.norm.isf(stats.t.sf(abs(excess) / error, freedom))), excess)
+    return math.copysign(float(scipy.stats.norm.isf(scipy.stats.t.sf(abs(excess) / error, freedom))), excess)
 
 
 def what_is_off(found: list[Balance]) -> list[str]:

@@ -16,8 +16,8 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy import stats
 
 from jfsq_simpy import metrics
 from jfsq_simpy.metrics import Averages
@@ -27,6 +27,8 @@ from jfsq_simpy.tally import Groups, Tally, bin_edges, merged
 
 LARGEST_BATCH_CORRELATION = 0.3  # of neighbouring batches; above, batches are joined in pairs
 FEWEST_BATCHES = 8
+UNITS_PER_CONTROL = 5  # replications that fitting one more coefficient must be worth
+NO_MORE_THAN_ROUNDING = 1e-8  # of the largest singular value: controls that say the same thing twice
 STRONGEST_CORRECTION = 0.8  # of the correlation that is left: beyond, more data are needed, not a wider interval
 
 
@@ -58,8 +60,19 @@ class Estimate:
 
 
 @dataclass(frozen=True)
+class Controls:
+    """Quantities whose mean is known to be 0, the most useful first: what they are off is noise that other measures share."""
+
+    names: tuple[str, ...]
+    measure: Callable[[Tally], FloatArray]  # (n_controls,)
+
+
+@dataclass(frozen=True)
 class Sample:
-    """The units an estimate is made from: one tally each, exchangeable, and how they came about."""
+    """The units an estimate is made from: one tally each, exchangeable, and how they came about.
+
+    With `controls` every number made from it is corrected by a regression on them.
+    """
 
     system: System
     groups: Groups
@@ -67,6 +80,14 @@ class Sample:
     level: float
     what: str  # "replications" or "batches"
     looks: float  # independent glances at the system all units together amount to
+    controls: Controls | None = None
+
+    @property
+    def n_controls(self) -> int:
+        """How many controls the replications allow for: one coefficient for five of them, after the first five."""
+        if self.controls is None or self.what != "replications":
+            return 0
+        return min(len(self.controls.names), max(len(self.units) // UNITS_PER_CONTROL - 1, 0))
 
     @cached_property
     def pooled(self) -> Tally:
@@ -94,6 +115,7 @@ class Spread(NamedTuple):
     half: Any
     n: int
     correlation: float  # of neighbouring batches; 0 for replications
+    controls: tuple[str, ...] = ()  # by which the value is corrected
 
 
 def jackknife(sample: Sample, measure: Callable[[Tally], Any]) -> tuple[Any, Any]:
@@ -107,13 +129,25 @@ def jackknife(sample: Sample, measure: Callable[[Tally], Any]) -> tuple[Any, Any
     return found.value, found.half
 
 
-def spread(sample: Sample, measure: Callable[[Tally], Any]) -> Spread:
-    """`jackknife`, and how many units it used.
+def spread(sample: Sample, measure: Callable[[Tally], Any], most: float = math.inf) -> Spread:
+    """`jackknife`, and what it rests on; corrected where the sample has controls and replications enough.
 
-    Batches of one run are joined in pairs while neighbours are correlated above 0.3 and 16 or more are
+    `most` : what no value can exceed; a correction that would leave (0, most) is not made. Batches of one run are joined in pairs while neighbours are correlated above 0.3 and 16 or more are
     left; for the correlation r that remains the variance is multiplied by (1 + r) / (1 - r), as for an
     autoregression, with r + 1/n for r because a lag-1 correlation is biased by -1/n.
     """
+    plain = _plain_spread(sample, measure)
+    if not sample.n_controls:
+        return plain
+    sharp = _regressed(sample, measure)
+    usable = np.asarray((sharp.value > 0) & (sharp.value < most))
+    if not usable.any():
+        return plain
+    value, half = np.where(usable, sharp.value, plain.value), np.where(usable, sharp.half, plain.half)
+    return sharp._replace(value=value[()], half=half[()])
+
+
+def _plain_spread(sample: Sample, measure: Callable[[Tally], Any]) -> Spread:
     value, units = measure(sample.pooled), list(sample.units)
     deviations = _deviations(sample.pooled, units, measure)
     if len(units) < 2:
@@ -129,8 +163,38 @@ def spread(sample: Sample, measure: Callable[[Tally], Any]) -> Spread:
     variance = (n - 1) / n * (deviations**2).sum(axis=0)
     if sample.what == "batches":
         variance = variance * correlation_factor(correlation, n)
-    half = float(stats.t.ppf((1 + sample.level) / 2, n - 1)) * np.sqrt(variance)
+    half = float(scipy.stats.t.ppf((1 + sample.level) / 2, n - 1)) * np.sqrt(variance)
     return Spread(value, half, n, float(correlation.mean()))
+
+
+def _regressed(sample: Sample, measure: Callable[[Tally], Any]) -> Spread:
+    """The measure less what the controls explain, coefficients fitted over replications.
+
+    Jackknife pseudo-values stand for the replications, so ratios are treated as means are. Source: Lavenberg
+    & Welch, A perspective on the use of control variables (1981): each coefficient costs a degree of freedom.
+    """
+    assert sample.controls is not None
+    n, n_controls = len(sample.units), sample.n_controls
+    shape, given = np.shape(measure(sample.pooled)), sample.controls.measure
+
+    def both(tally: Tally) -> FloatArray:
+        return np.concatenate([np.ravel(measure(tally)), given(tally)[:n_controls]])
+
+    pooled = both(sample.pooled)
+    pseudo = -(n - 1) * left_out(sample.pooled, sample.units, both)
+    deviations = pseudo - pseudo.mean(axis=0)
+    y, x = deviations[:, :-n_controls], deviations[:, -n_controls:]
+    scale = np.sqrt((x * x).sum(axis=0))
+    scale[scale == 0] = 1.0  # a control that never moved explains nothing
+    u, strength, directions = np.linalg.svd(x / scale, full_matrices=False)
+    kept = strength > NO_MORE_THAN_ROUNDING * strength[0]
+    u, off = u[:, kept], (directions[kept] @ (pooled[-n_controls:] / scale)) / strength[kept]
+    fitted, freedom = u.T @ y, n - 1 - int(kept.sum())
+    residual = y - u @ fitted
+    variance = (residual * residual).sum(axis=0) / freedom * (1 / n + off @ off)
+    half = float(scipy.stats.t.ppf((1 + sample.level) / 2, freedom)) * np.sqrt(variance)
+    value = pooled[:-n_controls] - off @ fitted
+    return Spread(value.reshape(shape)[()], half.reshape(shape)[()], n, 0.0, sample.controls.names[:n_controls])
 
 
 def _deviations(total: Tally, units: Sequence[Tally], measure: Callable[[Tally], Any]) -> FloatArray:
@@ -226,7 +290,8 @@ def upper_limit(sample: Sample) -> float:
 def estimate(sample: Sample, name: str) -> Estimate:
     """One metric with its interval. Errors: KeyError for an unknown name."""
     formula = metrics.METRICS[name]
-    found = spread(sample.counts, lambda t: formula(sample.averages(t)))
+    most = 1.0 if name in metrics.PROBABILITIES else math.inf
+    found = spread(sample.counts, lambda t: formula(sample.averages(t)), most)
     largest, value = _largest_value(sample.system, name), float(found.value)
     if value == 0 and largest is not None:
         limit = upper_limit(sample) * largest
@@ -245,7 +310,8 @@ def limits_of(system: System, name: str) -> Callable[[ArrayLike, ArrayLike], Lim
 
 def _method(sample: Sample, found: Spread, scale: str) -> str:
     units = f"batch means (lag-1 correlation {found.correlation:.2f})" if sample.what == "batches" else "replications"
-    return f"{units}, jackknife, Student t" + scale.removeprefix("symmetric").replace("_", " ").replace("on", " on", 1)
+    scaled = scale.removeprefix("symmetric").replace("_", " ").replace("on", " on", 1)
+    return f"{units}, jackknife, Student t{scaled}" + (f", controlled by {', '.join(found.controls)}" if found.controls else "")
 
 
 def _largest_value(system: System, name: str) -> float | None:
@@ -270,7 +336,7 @@ def shares(sample: Sample, measure: Callable[[Tally], FloatArray]) -> tuple[Floa
 
     Where nothing was seen the upper limit is reported.
     """
-    found = spread(sample, measure)
+    found = spread(sample, measure, 1.0)
     value = np.asarray(found.value, dtype=np.float64)
     low, high = on_logit_scale(value, found.half)
     return value, low, np.where(value == 0, np.maximum(high, upper_limit(sample)), high)
@@ -298,13 +364,17 @@ def quantile_estimate(sample: Sample, p: float, ccdf: Callable[[Tally, FloatArra
     """The p-quantile: the interval of the tail at the estimate, read back through the tail (Woodruff).
 
     Symmetric in probability: a t is inside when the tail there, whose true value would be 1 - p, is within
-    the half width of it.
+    the half width of it. What controls correct the tail by there moves value and interval alike.
     """
     pooled = sample.pooled
-    value = metrics.quantile(lambda t: ccdf(pooled, t), p)
-    found = spread(sample, lambda tally: float(ccdf(tally, np.array([value]))[0]))
-    low, high = math.nan, math.nan
+
+    def at(p: float) -> float:
+        return metrics.quantile(lambda t: ccdf(pooled, t), max(p, 0.0)) if p < 1 else math.inf
+
+    plain = at(p)
+    found = spread(sample, lambda tally: float(ccdf(tally, np.array([plain]))[0]), 1.0)
+    p += float(found.value - ccdf(pooled, np.array([plain]))[0]) if found.controls else 0.0
+    value, low, high = at(p), math.nan, math.nan
     if math.isfinite(found.half):
-        low = metrics.quantile(lambda t: ccdf(pooled, t), max(p - found.half, 0.0))
-        high = metrics.quantile(lambda t: ccdf(pooled, t), p + found.half) if p + found.half < 1 else math.inf
+        low, high = at(p - found.half), at(p + found.half)
     return Estimate(value, low, high, sample.level, found.n, "inverted tail, " + _method(sample, found, "symmetric"))

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import optimize, special
+import scipy
 
 from jfsq_simpy.rates import FloatArray, IntArray
 from jfsq_simpy.system import System
@@ -201,7 +201,7 @@ def _erlang_ccdf(a: Averages, times: FloatArray, own: int) -> FloatArray:
         stages = level + own
         if stages:
             # P(Erlang(k, mu) > t) is the upper regularised gamma function; exact 0-job waits add nothing
-            tail = special.gammaincc(stages, np.multiply.outer(np.maximum(times, 0.0), a.groups.speeds))
+            tail = scipy.special.gammaincc(stages, np.multiply.outer(np.maximum(times, 0.0), a.groups.speeds))
             total += tail @ a.joins[:, level]
     with np.errstate(invalid="ignore"):  # nobody was accepted: nan
         return np.where(times < 0, 1.0, total / np.float64(a.accepted))
@@ -223,7 +223,7 @@ def quantile(ccdf: Callable[[FloatArray], FloatArray], p: float) -> float:
     high = 1.0
     while excess(high) > 0:
         high *= 2
-    return float(optimize.brentq(excess, 0.0, high, xtol=1e-12, rtol=1e-12))
+    return float(scipy.optimize.brentq(excess, 0.0, high, xtol=1e-12, rtol=1e-12))
 
 
 def found_level_distribution(a: Averages) -> FloatArray:

@@ -17,7 +17,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from jfsq_simpy import engines, exact, metrics, rates
 from jfsq_simpy.draws import Seed
@@ -146,7 +146,7 @@ def _against_exact(name: str, seed: int) -> tuple[str, str]:
     if missing := _missing(name):
         return missing
     worst, systems = 0.0, small_systems()
-    allowed = float(stats.norm.isf(FALSE_ALARM / (2 * len(ENGINES) * len(systems) * len(METRICS))))
+    allowed = float(scipy.stats.norm.isf(FALSE_ALARM / (2 * len(ENGINES) * len(systems) * len(METRICS))))
     for system in systems:
         jobs = 40_000 if ENGINES[name].compiled else 3_000
         run = simulate(system, jobs=jobs, warmup=60, replications=12, engine=name, rng=seed, workers=1)
@@ -165,7 +165,7 @@ def _across_views(seed: int) -> tuple[str, str]:
     names = [next(n for n in pair if ENGINES[n].available) for pair in (("events", "process"), ("chain", "lockstep"))]
     jobs = 100_000 if all(ENGINES[n].compiled for n in names) else 10_000
     runs = [simulate(system, jobs=jobs, warmup=30, replications=12, engine=n, rng=seed + i) for i, n in enumerate(names)]
-    allowed = float(stats.norm.isf(FALSE_ALARM / (2 * len(METRICS))))
+    allowed = float(scipy.stats.norm.isf(FALSE_ALARM / (2 * len(METRICS))))
     worst = 0.0
     for metric in METRICS:
         # independent seeds, so the differences replication by replication are independent too
@@ -189,7 +189,7 @@ def _deviate(x: np.ndarray[Any, np.dtype[np.float64]]) -> float:
     if error == 0:
         return 0.0 if x.mean() == 0 else math.inf
     t = float(x.mean()) / error
-    return math.copysign(float(stats.norm.isf(stats.t.sf(abs(t), x.size - 1))), t)
+    return math.copysign(float(scipy.stats.norm.isf(scipy.stats.t.sf(abs(t), x.size - 1))), t)
 
 
 def _rerun(seed: int) -> tuple[str, str]:

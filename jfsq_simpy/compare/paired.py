@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from jfsq_simpy.estimate import on_log_scale
 from jfsq_simpy.rates import FloatArray
@@ -54,7 +54,7 @@ class Pair:
         scale = max(self.standard_error, self._rounding)
         if not (math.isfinite(self.difference) and scale > 0):
             return 1.0
-        return float(2 * stats.t.sf(abs(self.difference) / scale, self.degrees))
+        return float(2 * scipy.stats.t.sf(abs(self.difference) / scale, self.degrees))
 
     @property
     def _rounding(self) -> float:
@@ -114,4 +114,4 @@ def _standard_error(left_out: FloatArray) -> float:
 
 
 def _quantile(level: float, degrees: int) -> float:
-    return float(stats.t.ppf((1 + level) / 2, degrees))
+    return float(scipy.stats.t.ppf((1 + level) / 2, degrees))

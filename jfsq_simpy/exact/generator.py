@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import sparse
-from scipy.sparse import csgraph
 
 from jfsq_simpy.exact.states import StateSpace, Units
 from jfsq_simpy.policies.probabilities import cell_probabilities
@@ -37,8 +36,8 @@ class Chain:
     space: StateSpace
     states: IntArray
     first: IntArray
-    arrivals: sparse.csr_array
-    services: sparse.csr_array
+    arrivals: scipy.sparse.csr_array
+    services: scipy.sparse.csr_array
 
     @property
     def n_states(self) -> int:
@@ -73,7 +72,7 @@ def chain_of(system: System, units: Units) -> Chain:
     space = StateSpace(units, system.places)
     arrivals, services = _rates(system, space)
     # every state drains to the empty one, so the states reached from there are the recurrent ones
-    reached = csgraph.breadth_first_order(arrivals + services, space.empty, return_predecessors=False)
+    reached = scipy.sparse.csgraph.breadth_first_order(arrivals + services, space.empty, return_predecessors=False)
     jobs = space.jobs[reached]
     order = np.lexsort((reached, jobs))
     states, jobs = reached[order].astype(np.int64), jobs[order]
@@ -104,12 +103,12 @@ class _Entries:
         self.target.append(target)
         self.rate.append(rate)
 
-    def matrix(self, n: int) -> sparse.csr_array:
+    def matrix(self, n: int) -> scipy.sparse.csr_array:
         place = (np.concatenate(self.source), np.concatenate(self.target))
-        return sparse.csr_array((np.concatenate(self.rate), place), shape=(n, n))
+        return scipy.sparse.csr_array((np.concatenate(self.rate), place), shape=(n, n))
 
 
-def _rates(system: System, space: StateSpace) -> tuple[sparse.csr_array, sparse.csr_array]:
+def _rates(system: System, space: StateSpace) -> tuple[scipy.sparse.csr_array, scipy.sparse.csr_array]:
     routing = _routing(system, space.units)
     arrivals, services = _Entries(), _Entries()
     for part in _portions(space, space.n_states):

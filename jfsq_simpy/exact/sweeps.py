@@ -19,8 +19,8 @@ import math
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import sparse
 
 from jfsq_simpy.errors import TooLargeError
 from jfsq_simpy.exact.generator import Chain
@@ -111,7 +111,7 @@ class _Levels:
         self.up, self.down = chain.up, chain.down
         self.starts, self.sizes = chain.first[:-1], np.diff(chain.first)
         self.states = [slice(a, b) for a, b in zip(chain.first[:-1], chain.first[1:], strict=True)]
-        over_outflow = sparse.diags_array(1.0 / (self.up + self.down))
+        over_outflow = scipy.sparse.diags_array(1.0 / (self.up + self.down))
         from_below, from_above = (over_outflow @ chain.arrivals.T).tocsr(), (over_outflow @ chain.services.T).tocsr()
         pairs = list(zip(self.states[:-1], self.states[1:], strict=True))
         self.from_below = [from_below[high, low].tocsr() for low, high in pairs]

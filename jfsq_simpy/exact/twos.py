@@ -25,7 +25,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
-from scipy.linalg import lapack
+import scipy
 
 from jfsq_simpy.rates import FloatArray, IntArray
 
@@ -127,7 +127,7 @@ def _solved(sent: FloatArray, pivots: FloatArray, down: FloatArray, arrival_rate
         return out
     above = np.full(n - 1, -arrival_rate)
     unpivoted = np.arange(1, n + 1, dtype=np.int32)
-    out, _ = lapack.dgttrs(-down, pivots, above, np.zeros(n - 2), unpivoted, sent, trans="T", overwrite_b=1)
+    out, _ = scipy.linalg.lapack.dgttrs(-down, pivots, above, np.zeros(n - 2), unpivoted, sent, trans="T", overwrite_b=1)
     return np.asarray(out)
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from jfsq_simpy import identities, metrics
 from jfsq_simpy.estimate import Estimate, Sample, estimate, jackknife, upper_limit
@@ -60,7 +60,7 @@ def exactly(value: float) -> Finding:
 
 def from_estimate(e: Estimate) -> Finding:
     """An Estimate as a Finding; where nothing was seen the error is what the upper limit allows."""
-    t = float(stats.t.ppf((1 + e.level) / 2, e.n - 1)) if e.n > 1 else math.nan
+    t = float(scipy.stats.t.ppf((1 + e.level) / 2, e.n - 1)) if e.n > 1 else math.nan
     half = max(e.high - e.value, e.value - e.low)  # intervals may be lopsided: the wider side is the safe one
     return Finding(e.value, e.low, e.high, half / t, e.n)
 
@@ -138,7 +138,7 @@ class FromRun(Evidence):
     @property
     def _quantile(self) -> float:
         n = len(self.sample.units)
-        return float(stats.t.ppf((1 + self.sample.level) / 2, n - 1)) if n > 1 else math.nan
+        return float(scipy.stats.t.ppf((1 + self.sample.level) / 2, n - 1)) if n > 1 else math.nan
 
     def _counted(self, what: str, key: tuple[float, ...], *, probability: bool) -> Finding | None:
         asked = getattr(self.run.observe, what)
@@ -191,7 +191,7 @@ class FromLaw(Evidence):
             key = counts[:, whole, 0].sum(axis=1) * (size + 1) + split
             law += np.bincount(key, p, law.size).reshape(law.shape)
         sure, drawn = np.nonzero(law)
-        tail = stats.hypergeom.sf(np.ceil(t - sure) - 1, size, drawn, inside) if inside else sure >= t
+        tail = scipy.stats.hypergeom.sf(np.ceil(t - sure) - 1, size, drawn, inside) if inside else sure >= t
         return float(law[sure, drawn] @ tail)
 
     def power(self, eta: float, r: int) -> Finding | None:

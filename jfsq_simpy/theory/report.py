@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from scipy import stats
+import scipy
 
 from jfsq_simpy.system import System
 from jfsq_simpy.theory.evidence import Finding
@@ -89,7 +89,7 @@ def judge(found: Finding, relation: Relation, reference: float, log_reference: f
         return "not judged", math.nan
     z = missed / found.error if found.error > 0 else math.inf
     tails = 2 if relation == "=" else 1
-    limit = float(stats.t.isf(FALSE_ALARM / tails, found.units - 1))
+    limit = float(scipy.stats.t.isf(FALSE_ALARM / tails, found.units - 1))
     return ("violated" if z > limit else "holds within noise"), z
 
 

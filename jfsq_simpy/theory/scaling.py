@@ -15,8 +15,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy import stats
 
 from jfsq_simpy.errors import PlanError
 from jfsq_simpy.metrics import METRICS
@@ -55,7 +55,7 @@ class Scaling:
         gap = self.slope - self.order_slope
         if gap <= 1e-9:
             return "falls at least as fast as the theorem's order"
-        if self.error > 0 and gap / self.error <= float(stats.t.isf(FALSE_ALARM, self.units - 1)):
+        if self.error > 0 and gap / self.error <= float(scipy.stats.t.isf(FALSE_ALARM, self.units - 1)):
             return "falls as fast as the theorem's order, within noise"
         return "falls more slowly than the theorem's order over these N"
 
@@ -100,7 +100,7 @@ def scaling(points: Sequence[Any], metric: str = "waiting_probability", *, level
     values = [float(p[metric]) for p in points]
     found = slope(n, values)
     error, units = _jackknife(points, metric, n) if all(isinstance(p, Run) for p in points) else (0.0, 0)
-    half = float(stats.t.ppf((1 + level) / 2, units - 1)) * error if units > 1 else (0.0 if units == 0 else math.nan)
+    half = float(scipy.stats.t.ppf((1 + level) / 2, units - 1)) * error if units > 1 else (0.0 if units == 0 else math.nan)
     at = [Parameters.from_system(p.system) for p in points]
     return Scaling(
         metric=metric,

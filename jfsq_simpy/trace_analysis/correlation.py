@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from jfsq_simpy.errors import PlanError
 from jfsq_simpy.jobs.trace import Trace
@@ -81,7 +81,7 @@ def naive_and_honest(trace: Trace, *, of: Measured = "wait", window: Window | No
         raise PlanError(f"the window holds {n:.0f} jobs whose {of} is known; an interval needs two at least.")
     mean = float(sums.sum()) / n
     variance = max(float(squares.sum()) / n - (mean - (shift or 0.0)) ** 2, 0.0) * n / (n - 1)
-    naive = float(stats.norm.ppf((1 + level) / 2)) * math.sqrt(variance / n)
+    naive = float(scipy.stats.norm.ppf((1 + level) / 2)) * math.sqrt(variance / n)
     joins = pairs_to_join(sums[0], jobs[0]) if cells.what == "batches" else 0
     honest = ratio(join(sums[0], joins), join(jobs[0], joins), level)
     half = float(honest.half_width)

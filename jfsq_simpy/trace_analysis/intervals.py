@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import stats
 
 from jfsq_simpy.estimate import FEWEST_BATCHES, LARGEST_BATCH_CORRELATION
 from jfsq_simpy.rates import FloatArray
@@ -48,7 +48,7 @@ def ratio(sums: FloatArray, counts: FloatArray, level: float) -> Interval:
         value = total / jobs
         without = (total[..., None] - sums) / (jobs[..., None] - counts)
         spread = ((without - without.mean(axis=-1, keepdims=True)) ** 2).sum(axis=-1)
-        half = stats.t.ppf((1 + level) / 2, max(n - 1, 1)) * np.sqrt((n - 1) / n * spread)
+        half = scipy.stats.t.ppf((1 + level) / 2, max(n - 1, 1)) * np.sqrt((n - 1) / n * spread)
     half = np.where((counts > 0).sum(axis=-1) > 1, half, np.nan)
     return Interval(value, value - half, value + half)
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from scipy import special
+import scipy
 
 from jfsq_simpy.errors import ModelError
 
@@ -34,7 +34,7 @@ def log_erlang_b(servers: float, offered: float) -> float:
     """log B(m, a); finite where B itself underflows. Errors: ModelError for m < 0 or a <= 0."""
     if servers < 0 or not offered > 0 or not math.isfinite(servers + offered):
         raise ModelError(f"Erlang B needs servers >= 0 and an offered load > 0; given {servers} and {offered}.")
-    below = float(special.gammaincc(servers + 1, offered))  # P(Poisson(a) <= m)
+    below = float(scipy.special.gammaincc(servers + 1, offered))  # P(Poisson(a) <= m)
     if below > 1e-200:
         return log_poisson(servers, offered) - math.log(below)
     return -math.log(_inverse_b_by_series(servers, offered))
@@ -172,4 +172,4 @@ def halfin_whitt_delay(beta: float) -> float:
     if not beta > 0:
         raise ModelError(f"beta = {beta} must be above 0: lambda = 1 - beta / sqrt N.")
     density = math.exp(-beta * beta / 2) / math.sqrt(2 * math.pi)
-    return 1 / (1 + beta * float(special.ndtr(beta)) / density)
+    return 1 / (1 + beta * float(scipy.special.ndtr(beta)) / density)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 
-from scipy import optimize
+import scipy
 
 from jfsq_simpy.errors import ModelError
 from jfsq_simpy.rates import Rates
@@ -46,7 +46,7 @@ def blind(rates: Rates, load: float) -> float:
         h = math.exp(log_h)
         return float(share @ (mu * h / (h + mu))) - load
 
-    h = math.exp(optimize.brentq(excess, math.log(load) - 1, math.log(rates.fastest / (1 - load)) + 40, xtol=1e-14))
+    h = math.exp(scipy.optimize.brentq(excess, math.log(load) - 1, math.log(rates.fastest / (1 - load)) + 40, xtol=1e-14))
     return float(share @ (h / (h + mu))) / load
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from scipy import special
+import scipy
 
 from jfsq_simpy.errors import ModelError
 from jfsq_simpy.rates import Rates
@@ -44,7 +44,7 @@ class GammaLimit:
         >>> round(jsq_gamma(1.0).tail(2.0), 6)      # 3 e^-2
         0.406006
         """
-        return float(special.gammaincc(self.shape, self.rate * max(x, 0.0)))
+        return float(scipy.special.gammaincc(self.shape, self.rate * max(x, 0.0)))
 
 
 def jsq_gamma(beta: float = 1.0) -> GammaLimit:
