@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property, partial
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from jfsq_simpy.rates import IntArray
 from jfsq_simpy.system import System
 
 BLOCK = 65_536  # jobs a block, always drawn whole
+SPELLS = 64  # times up, and times down, a block of a server that may fail
 FIRST_PILOT = 2**31  # pilot replications count from here, so they share no draw with measured ones
 
 
@@ -80,9 +82,9 @@ class Seed:
         entropy = list(self.entropy) if isinstance(self.entropy, tuple) else self.entropy
         return np.random.SeedSequence(entropy, spawn_key=(*self.prefix, replication, int(purpose), *block))
 
-    def generator(self, replication: int, purpose: Purpose, block: int) -> np.random.Generator:
-        """The generator of block `block` of a stream of the jobs view."""
-        return np.random.Generator(np.random.PCG64DXSM(self.sequence(replication, purpose, block)))
+    def generator(self, replication: int, purpose: Purpose, *block: int) -> np.random.Generator:
+        """The generator of one block of a stream of the jobs view."""
+        return np.random.Generator(np.random.PCG64DXSM(self.sequence(replication, purpose, *block)))
 
     def describe(self) -> dict[str, Any]:
         """What a record keeps: enough to rerun."""
@@ -114,6 +116,7 @@ class JobBlock:
     sizes: FloatArray  # (BLOCK,) service requirement, mean 1
     samples: FloatArray  # (BLOCK, policy.samples) in [0, 1)
     turns: IntArray  # (BLOCK,) whose turn it is, where servers take turns; else (0,)
+    marks: IntArray  # (BLOCK,) the dispatcher it comes to, where there are several with boards of their own; else (0,)
     tie_stream: Callable[[], np.random.Generator]
 
     @cached_property
@@ -132,12 +135,15 @@ class JobDraws:
         """Blocks 0, 1, 2, ... without end; laws with memory carry their state across."""
         arrivals, size = self.system.arrivals, self.system.size
         gap_state, size_state = arrivals.start(), size.start()
+        turns_had = np.zeros(self.system.knowledge.dispatchers, np.int64)
         j = 0
         while True:
             gaps, gap_state = self._law_block(arrivals, Purpose.GAPS, j, gap_state)
             sizes, size_state = self._law_block(size, Purpose.SIZES, j, size_state)
             tie_stream = partial(self.seed.generator, self.replication, Purpose.TIES, j)
-            yield JobBlock(j * BLOCK, gaps / self.system.arrival_rate, sizes, self._samples(j), self._turns(j), tie_stream)
+            marks = self._marks(j)
+            turns = self._turns(j) if not marks.size else self._turns_by_dispatcher(marks, turns_had)
+            yield JobBlock(j * BLOCK, gaps / self.system.arrival_rate, sizes, self._samples(j), turns, marks, tie_stream)
             j += 1
 
     def initial_sizes(self, n: int) -> FloatArray:
@@ -149,6 +155,23 @@ class JobDraws:
             blocks.append(block)
         return np.concatenate(blocks)[:n] if blocks else np.empty(0)
 
+    def spells(self, server: int) -> Iterator[tuple[float, float]]:
+        """How long a server that may fail is up, then down, again and again: its own, whatever jobs and other servers do.
+
+        Block j of its times up is drawn from key (..., server, 0, j), of its times down from (..., server, 1, j).
+        """
+        given = self.system.breakdowns
+        assert given is not None
+        laws, means = (given.up, given.down), (given.mean_up, given.mean_down)
+        states = [law.start() for law in laws]
+        for j in count():
+            lasting = []
+            for kind, (law, mean) in enumerate(zip(laws, means, strict=True)):
+                rng = self.seed.generator(self.replication, Purpose.SERVERS, server, kind, j)
+                values, states[kind] = law.draw_block(rng, SPELLS, states[kind])
+                lasting.append((mean * checked_draws(law, values, SPELLS)).tolist())
+            yield from zip(*lasting, strict=True)
+
     def _law_block(self, law: Law, purpose: Purpose, j: int, state: Any) -> tuple[FloatArray, Any]:
         values, state = law.draw_block(self.seed.generator(self.replication, purpose, j), BLOCK, state)
         return checked_draws(law, values, BLOCK), state
@@ -158,6 +181,27 @@ class JobDraws:
         if not wanted:
             return np.empty((BLOCK, 0))
         return self.seed.generator(self.replication, Purpose.SAMPLES, j).random((BLOCK, wanted))
+
+    def _marks(self, j: int) -> IntArray:
+        knowledge = self.system.knowledge
+        if knowledge.true_queues:  # they share all they know, and might as well be one
+            return np.empty(0, np.int64)
+        u = self.seed.generator(self.replication, Purpose.MARKS, j).random(BLOCK) if knowledge.dispatchers > 1 else np.zeros(BLOCK)
+        return (u * knowledge.dispatchers).astype(np.int64)
+
+    def _turns_by_dispatcher(self, marks: IntArray, had: IntArray) -> IntArray:
+        """Each dispatcher gives turns by itself, beginning elsewhere; `had` jobs each have come before, and are counted on."""
+        query, rates = self.system.policy.query, self.system.rates
+        if not isinstance(query, InTurn):
+            return np.empty(0, np.int64)
+        jobs, order = np.bincount(marks, minlength=had.size), np.argsort(marks, kind="stable")
+        begin = had + np.arange(had.size) * rates.n_servers // had.size
+        turns = np.empty(BLOCK, np.int64)
+        turns[order] = np.concatenate(
+            [query.turns(rates, first, n) for first, n in zip(begin.tolist(), jobs.tolist(), strict=True)]
+        )
+        had += jobs
+        return turns
 
     def _turns(self, j: int) -> IntArray:
         query = self.system.policy.query

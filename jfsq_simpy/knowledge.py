@@ -16,13 +16,16 @@ import inspect
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from jfsq_simpy.errors import ModelError
 from jfsq_simpy.policies import AskWork, OneQueue, Policy
 
+Made = TypeVar("Made")
+
 MOST_DISPATCHERS = 65_535
 LATEST = 64  # reports a server's news may be behind
+SHORTEST = 1e-6  # time units between refreshes
 
 
 @dataclass(frozen=True)
@@ -54,9 +57,10 @@ class Refreshed:
     name: ClassVar[str] = "refreshed"
 
     def __post_init__(self) -> None:
-        if not _is_number(self.every) or not 0 < self.every < math.inf:
+        if not _is_number(self.every) or not SHORTEST <= self.every < math.inf:
             raise ModelError(
-                f"knowledge.queues.every = {self.every!r} must be a time above 0: how long until queue lengths are read again."
+                f"knowledge.queues.every = {self.every!r} must be a time, at least {SHORTEST:g}: how long until queue lengths are "
+                "read again."
             )
         _true_or_false("count_own", self.count_own)
         _true_or_false("staggered", self.staggered)
@@ -180,7 +184,7 @@ def as_queues(spec: Queues | str | Mapping[str, Any]) -> Queues:
     return _made(f"knowledge.queues: {name!r}", QUEUES[name], {k: v for k, v in spec.items() if k != "name"})
 
 
-def _made(what: str, make: Callable[..., Any], parameters: Mapping[str, Any]) -> Any:
+def _made(what: str, make: Callable[..., Made], parameters: Mapping[str, Any]) -> Made:
     try:
         inspect.signature(make).bind(**parameters)
     except TypeError as error:

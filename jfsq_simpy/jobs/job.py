@@ -30,6 +30,7 @@ class Job:
     tie: float  # in [0, 1): decides among equally good servers
     samples: Any = ()  # in [0, 1): whom a sampling policy asks
     turn: int = 0  # whose turn it is, where servers take turns
+    dispatcher: int = 0  # whom it comes to, where there are several
     arrival: float = field(default=math.nan, init=False)
     server: int = field(default=BLOCKED, init=False)
     level: int = field(default=0, init=False)  # jobs found at the server
@@ -38,9 +39,9 @@ class Job:
 
 
 def initial_jobs(draws: JobDraws, n: int) -> Iterator[Job]:
-    """Jobs -1, -2, ... present at time 0."""
+    """Jobs -1, -2, ... present at time 0: of several dispatchers each has sent as many, to within one."""
     for i, size in enumerate(draws.initial_sizes(n).tolist()):
-        job = Job(-1 - i, gap=0.0, size=size, tie=0.0)
+        job = Job(-1 - i, gap=0.0, size=size, tie=0.0, dispatcher=i % draws.system.knowledge.dispatchers)
         job.arrival = 0.0
         yield job
 
@@ -52,10 +53,10 @@ def arriving_jobs(draws: JobDraws) -> Iterator[Job]:
             part = slice(first, first + CHUNK)
             samples = block.samples[part] if block.samples.size else repeat((), CHUNK)
             turns = block.turns[part].tolist() if block.turns.size else repeat(0, CHUNK)
-            rows = zip(
-                block.gaps[part].tolist(), block.sizes[part].tolist(), block.ties[part].tolist(), samples, turns, strict=True
-            )
-            for k, (gap, size, tie, sample, turn) in enumerate(rows, start=block.first + first):
+            marks = block.marks[part].tolist() if block.marks.size else repeat(0, CHUNK)
+            numbers = (column[part].tolist() for column in (block.gaps, block.sizes, block.ties))
+            rows = zip(*numbers, samples, turns, marks, strict=True)
+            for k, (gap, size, tie, sample, turn, mark) in enumerate(rows, start=block.first + first):
                 if gap == math.inf:
                     return
-                yield Job(k, gap, size, tie, sample, turn)
+                yield Job(k, gap, size, tie, sample, turn, mark)

@@ -15,6 +15,8 @@ import simpy
 from jfsq_simpy.draws import JobDraws
 from jfsq_simpy.jobs import process
 from jfsq_simpy.jobs.central import CentralQueue
+from jfsq_simpy.jobs.dispatchers import Dispatchers
+from jfsq_simpy.jobs.failing import FailingServer, Lookout
 from jfsq_simpy.jobs.records import JobRecorder
 from jfsq_simpy.policies import OneQueue
 from jfsq_simpy.system import System
@@ -27,12 +29,20 @@ def model_of(env: simpy.Environment, system: System, draws: JobDraws, recorder: 
 
 
 def servers_of(env: simpy.Environment, system: System, draws: JobDraws) -> list[Any]:
-    """Servers of the system's rates."""
-    return [process.Server(env, n, rate, system.places) for n, rate in enumerate(system.rates.vector().tolist())]
+    """Servers that never fail, or such as do."""
+    speeds, places = enumerate(system.rates.vector().tolist()), system.places
+    if system.breakdowns is None:
+        return [process.Server(env, n, rate, places) for n, rate in speeds]
+    return [FailingServer(env, n, rate, places, draws.spells(n)) for n, rate in speeds]
 
 
 def dispatcher_of(env: simpy.Environment, system: System, servers: list[Any], recorder: JobRecorder) -> Any:
     """Who chooses a server for each job."""
     if isinstance(system.policy.query, OneQueue):  # nobody dispatches
         return CentralQueue(env, system, servers, recorder)
-    return process.Dispatcher(env, system, servers)
+    if not system.knowledge.true_queues:
+        return Dispatchers(env, system, servers)
+    dispatcher = process.Dispatcher(env, system, servers)
+    if system.breakdowns is not None and system.breakdowns.seen:
+        Lookout(dispatcher, system, servers)
+    return dispatcher

@@ -23,8 +23,13 @@ NO_SAMPLES: FloatArray = np.empty(0)
 class Seen(Protocol):
     """What can be seen of a server."""
 
-    queue_length: int  # the job in service included
-    free_at: float  # when the last job it has accepted leaves
+    @property
+    def queue_length(self) -> int:
+        """Jobs there, the one in service included."""
+
+    @property
+    def free_at(self) -> float:
+        """When the last job it has accepted leaves."""
 
 
 class Coming(Protocol):
