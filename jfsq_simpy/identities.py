@@ -57,7 +57,8 @@ def identities(a: Averages) -> list[Identity]:
     """Every identity that applies to this system, pathwise ones first.
 
     Work and jobs balance for any policy and any laws of mean 1; the balance of levels needs exponential
-    sizes that the dispatcher does not know, and is left out otherwise.
+    sizes that the dispatcher does not know, and is left out otherwise. Servers that fail hold jobs without
+    working: what is done is then at most what busy servers could do, and levels do not balance.
 
     >>> from jfsq_simpy import System, rates, tally
     >>> system = System(rates.homogeneous(1), load=0.5, places=1)      # M/M/1/1: idle with probability 2/3
@@ -65,8 +66,8 @@ def identities(a: Averages) -> list[Identity]:
     >>> [i.name for i in identities(law) if not i.holds]
     []
     """
-    exponential = a.system.size.memoryless and a.system.policy.erlang_waits
-    return [*pathwise(a), *work(a), *little(a), *(level_balance(a) if exponential else [])]
+    done = work(a) if a.system.breakdowns is None else work_of_failing(a)
+    return [*pathwise(a), *done, *little(a), *(level_balance(a) if a.system.erlang_waits else [])]
 
 
 def pathwise(a: Averages) -> list[Identity]:
@@ -100,6 +101,18 @@ def work(a: Averages) -> list[Identity]:
         Identity("busy capacity = accepted work", metrics.busy_capacity(a), taken, "=", "stationary", "section 2", slack),
         Identity("(X + lambda N p_B) / mu_1 <= idle", spare / system.rates.fastest, idle, "<=", "stationary", "section 3", slack),
         Identity("idle <= (X + lambda N p_B) / mu_N", idle, spare / system.rates.slowest, "<=", "stationary", "section 3", slack),
+        Identity("N2(accepted work) <= busy", _n2(a, taken), busy, "<=", "stationary", "section 3.5", slack),
+    ]
+
+
+def work_of_failing(a: Averages) -> list[Identity]:
+    """Of `work`, what is left where servers fail: a busy server may be down, so busy capacity >= lambda N (1 - p_B)."""
+    taken = a.system.arrival_rate * a.accepted
+    idle, busy, slack = float(a.levels[:, 0].sum()), metrics.mean_busy(a), ROUNDING + a.groups.spread
+    spare = (a.system.n_servers - taken) / a.system.rates.slowest
+    return [
+        Identity("accepted work <= busy capacity", taken, metrics.busy_capacity(a), "<=", "stationary", "section 2", slack),
+        Identity("idle <= (X + lambda N p_B) / mu_N", idle, spare, "<=", "stationary", "section 3", slack),
         Identity("N2(accepted work) <= busy", _n2(a, taken), busy, "<=", "stationary", "section 3.5", slack),
     ]
 

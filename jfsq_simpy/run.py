@@ -200,6 +200,8 @@ class Run:
 
     def _ccdf(self, which: str, times: ArrayLike, method: str) -> pd.DataFrame:
         t = np.atleast_1d(np.asarray(times, dtype=np.float64))
+        if method == "erlang" and not self.system.erlang_waits:
+            raise PlanError('method = "erlang" does not hold where servers fail; use method = "empirical".')
         tail = ccdf_of(self.sample, which, self._method(method))
         return _with_intervals({"t": t}, *shares(self.sample, lambda tally: tail(tally, t)))
 
@@ -240,6 +242,11 @@ class Run:
 
     def __repr__(self) -> str:
         return (
+        if self.system.load > self.system.availability:
+            said.append(
+                f"load = {self.system.load:.6g} is above {self.system.availability:.4g}, the share of time servers are up: "
+                "more work comes than they can do, so queues fill and jobs are blocked."
+            )
             f"Run({self.system!r}, engine={self.engine}, replications={len(self.replications)}, jobs={self.jobs:,}, "
             f"p_W={self['waiting_probability'].value:.4g})"
         )

@@ -18,6 +18,7 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
+from jfsq_simpy.breakdowns import Breakdowns, as_breakdowns
 from jfsq_simpy.errors import ModelError
 from jfsq_simpy.knowledge import Knowledge, as_knowledge
 from jfsq_simpy.laws import Law, as_law, check_pair
@@ -41,6 +42,7 @@ class System:
     size : name, table or Law            service requirement of mean 1; default "exponential"
     arrivals : name, table or Law        default "poisson"
     knowledge : "perfect", table or Knowledge   what dispatchers know of the servers; default "perfect"
+    breakdowns : table or Breakdowns, optional   servers that fail and are repaired
 
     Exactly one of `alpha` and `load`. Errors: ModelError.
 
@@ -57,6 +59,7 @@ class System:
     size: Law
     arrivals: Law
     knowledge: Knowledge
+    breakdowns: Breakdowns | None
     given: str  # "alpha" or "load": which of the two the user fixed
 
     def __init__(
@@ -70,6 +73,7 @@ class System:
         size: Law | str | Mapping[str, Any] = "exponential",
         arrivals: Law | str | Mapping[str, Any] = "poisson",
         knowledge: Knowledge | str | Mapping[str, Any] = "perfect",
+        breakdowns: Breakdowns | Mapping[str, Any] | None = None,
     ) -> None:
         put = object.__setattr__
         put(self, "rates", as_rates(rates))
@@ -82,9 +86,12 @@ class System:
         put(self, "size", as_law(size, "size"))
         put(self, "arrivals", as_law(arrivals, "arrivals"))
         put(self, "knowledge", as_knowledge(knowledge))
+        put(self, "breakdowns", as_breakdowns(breakdowns))
         check_pair(self.size, self.arrivals)
         self.policy.query.check(self.rates)
         self.knowledge.check(self.policy)
+        if self.breakdowns is not None:
+            self.breakdowns.check(self.policy, self.knowledge)
 
     @property
     def n_servers(self) -> int:
@@ -125,20 +132,31 @@ class System:
 
     @property
     def is_markov(self) -> bool:
-        """Whether queue lengths alone are a Markov chain: Poisson arrivals and exponential sizes."""
-        return self.size.memoryless and self.arrivals.memoryless
+        """Whether queue lengths alone are a Markov chain: Poisson arrivals, exponential sizes, servers that do not fail."""
+        return self.size.memoryless and self.arrivals.memoryless and self.breakdowns is None
+
+    @property
+    def erlang_waits(self) -> bool:
+        """Whether a job behind j others waits Erlang(j, mu): exponential sizes, nobody looks at them, and no server fails."""
+        return self.size.memoryless and self.policy.erlang_waits and self.breakdowns is None
+
+    @property
+    def availability(self) -> float:
+        """The share of time a server is up, in the long run: 1 where servers do not fail."""
+        return 1.0 if self.breakdowns is None else self.breakdowns.availability
 
     def replaced(self, **changes: Any) -> System:
         """The same system with some fields changed; setting alpha drops load, and the reverse."""
-        fields: dict[str, Any] = {k: getattr(self, k) for k in ("rates", "places", "policy", "size", "arrivals", "knowledge")}
+        kept = ("rates", "places", "policy", "size", "arrivals", "knowledge", "breakdowns")
+        fields: dict[str, Any] = {k: getattr(self, k) for k in kept}
         if not changes.keys() & {"alpha", "load"}:
             fields[self.given] = getattr(self, self.given)
         return System(**(fields | changes))
 
     def describe(self) -> dict[str, Any]:
-        """What a record keeps: every field, defaults filled in; `knowledge` only where it is not perfect.
+        """What a record keeps: every field, defaults filled in; `knowledge` and `breakdowns` only where there is something to say.
 
-        A record's name is a hash of this, and results kept before there was `knowledge` keep their names.
+        A record's name is a hash of this, and results kept before there were these two keep their names.
         """
         described = {
             "servers": self.n_servers,
@@ -150,10 +168,15 @@ class System:
             "size": self.size.describe(),
             "arrivals": self.arrivals.describe(),
         }
-        return described if self.knowledge.perfect else described | {"knowledge": self.knowledge.describe()}
+        if not self.knowledge.perfect:
+            described["knowledge"] = self.knowledge.describe()
+        if self.breakdowns is not None:
+            described["breakdowns"] = self.breakdowns.describe()
+        return described
 
     def __repr__(self) -> str:
         known = "" if self.knowledge.perfect else f", {self.knowledge!r}"
+        known += "" if self.breakdowns is None else f", availability={self.availability:.6g}"
         return (
             f"System(N={self.n_servers}, load={self.load:.6g}, places={self.places}, policy={self.policy.name}, "
             f"size={self.size!r}{known})"

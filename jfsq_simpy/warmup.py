@@ -51,19 +51,24 @@ def relaxation_time(system: System) -> float:
     4 N^(2 alpha - 1), or before that when its places are few. Policies that may join a busy server
     while another is idle leave each server to forget as a queue of its own. More variable arrivals and
     sizes slow a queue down in proportion. O(speed classes). Between 0.8 and 2.1 times the true value on
-    small systems under JFSQ below load 1, to 3 times above: rather too long than too short.
+    small systems under JFSQ below load 1, to 3 times above: rather too long than too short. Servers that
+    fail are slower by their availability, and forget whether they are up in 1 / (1 / mean_up + 1 / mean_down).
 
     >>> from jfsq_simpy import rates
     >>> relaxation_time(System(rates.homogeneous(10_000), alpha=0.75, places=5)) > 300
     True
     """
-    rates, load, places = system.rates, system.load, system.places
+    rates, load, places = system.rates, system.load / system.availability, system.places
     queue = 1 / (rates.n_servers * _gap(load, rates.n_servers * (places - 1) + 1))
     if not isinstance(system.policy.query, (AskAll, AskWork, IdleFirst, OneQueue)) or not system.policy.full_last:
         alone = rates.speeds * _gap(load / rates.speeds, places)
         queue = max(queue, 1 / float(alone.min()))
     variability = np.clip((system.size.scv + system.arrivals.scv) / 2, 1.0, MOST_VARIABILITY)
-    return float(1 / rates.slowest + queue * variability)
+    forgets = float(1 / rates.slowest + queue * variability)
+    if system.breakdowns is None:
+        return forgets
+    up, down = system.breakdowns.mean_up, system.breakdowns.mean_down
+    return forgets / system.availability + 1 / (1 / up + 1 / down)
 
 
 def filling_time(system: System) -> float:

@@ -17,6 +17,7 @@ ROOMS = [
     "laws",
     "policies",
     "knowledge",
+    "breakdowns",
     "system",
     "draws",
     "tally",

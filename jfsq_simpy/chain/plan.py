@@ -65,6 +65,8 @@ def is_random(policy: Policy) -> bool:
 def supports(system: System) -> str | None:
     """Why the chain view cannot run the system, in one line; None if it can."""
     policy = system.policy
+    if system.breakdowns is not None:
+        return "servers that fail are in engine process alone"
     if not system.is_markov:
         return "the chain view needs Poisson arrivals and exponential sizes; the jobs view (engine process or events) takes any law"
     if type(policy) is not Policy or not isinstance(policy.query, AskAll | AskSample):

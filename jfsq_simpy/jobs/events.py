@@ -170,6 +170,8 @@ def supports(system: System) -> str | None:
     """
     if bits.numba is None:
         return "it needs Numba, which is not installed: pip install 'jfsq_simpy[fast]', or take engine = \"process\""
+    if system.breakdowns is not None:
+        return "servers that fail are in engine process alone"
     if type(system.policy.query) not in QUERIES:
         return f'policy {system.policy.name!r} asks servers in a way that is not compiled; take engine = "process"'
     if not system.knowledge.perfect:

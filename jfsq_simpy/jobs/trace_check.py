@@ -27,7 +27,8 @@ def check_rows(facts: TraceFacts, rows: Rows) -> None:
     """Raise IdentityError at the first job that breaks a rule of the model.
 
     Ids and arrivals in order, each job once; blocked jobs found all places taken and were never served;
-    service takes size / rate, to the last bit; first come first served at each server, none idle with
+    service takes size / rate, to the last bit (where servers fail: at least so long, but for
+    rounding); first come first served at each server, none idle with
     work (a job starts when it arrives or when the one before it leaves, whichever is later); the level
     found is what the server held; none above its places; jobs that did not leave could not have;
     every job is exactly one of blocked, finished, present. O(n log n).
@@ -42,10 +43,15 @@ def check_rows(facts: TraceFacts, rows: Rows) -> None:
             if number in seen:
                 raise IdentityError(f"trace: replication {number} comes in two pieces; its rows must follow each other.")
             seen.add(number)
-            checker = (OneQueueChecker if facts.one_queue else Checker)(facts, number)
+            checker = checker_for(facts)(facts, number)
         checker.add(block)
     if checker is not None:
         checker.finish()
+
+
+def checker_for(facts: TraceFacts) -> type[Checker]:
+    """Which rules are those of the run."""
+    return OneQueueChecker if facts.one_queue else FailingChecker if facts.servers_fail else Checker
 
 
 def _by_replication(rows: Rows, names: list[str]) -> Iterator[tuple[int, Columns]]:
@@ -199,6 +205,16 @@ class Checker:
     def _each(self, holds: Flags, what: str, jobs: IntArray) -> None:
         if not np.all(holds):
             raise IdentityError(f"trace: {what} (job {int(jobs[np.flatnonzero(~holds)[0]])}{self._where()}).")
+
+
+class FailingChecker(Checker):
+    """The same where servers fail: a job has its server to itself as before, but may keep it for longer than its service."""
+
+    def _check_service(self, c: Columns, joined: Flags) -> None:
+        left = joined & ~np.isnan(c["departure"])
+        stayed, service = c["departure"][left] - c["start"][left], c["size"][left] / c["speed"][left]
+        rounding = 1e-9 * np.maximum(c["departure"][left], 1.0)
+        self._each(stayed >= service - rounding, "a job left before its service was done", c["job"][left])
 
 
 class OneQueueChecker(Checker):

@@ -102,6 +102,11 @@ class TraceFacts:
         policy = self.system.get("policy")
         return isinstance(policy, Mapping) and policy.get("ask") == "one queue"
 
+    @property
+    def servers_fail(self) -> bool:
+        """Whether a job may stay at its server longer than its service takes (`jobs.failing`)."""
+        return "breakdowns" in self.system
+
     def to_dict(self) -> dict[str, Any]:
         """As JSON can hold it."""
         return {name: plain(value) for name, value in vars(self).items()}

@@ -19,7 +19,7 @@ from jfsq_simpy.policies import POLICIES
 from jfsq_simpy.rates import PROFILES, Rates
 from jfsq_simpy.scenario.inputs import with_column
 from jfsq_simpy.scenario.parameters import arguments, as_table
-from jfsq_simpy.scenario.tables import KnowledgeTable, SystemTable
+from jfsq_simpy.scenario.tables import BreakdownsTable, KnowledgeTable, SystemTable
 from jfsq_simpy.system import System
 
 SELF_COUNTING = ("classes", "file")  # profiles that say themselves how many servers there are
@@ -47,6 +47,7 @@ class Builder:
                 size=size,
                 arrivals=arrivals,
                 knowledge=knowledge,
+                breakdowns=self._breakdowns(table.breakdowns),
             )
         except JfsqError as error:
             raise ScenarioError(f"system.{error}") from None
@@ -91,6 +92,11 @@ class Builder:
         queues = as_table(table.queues, "name")
         parameters = arguments("system.knowledge.queues", queues, "name", QUEUES, self.base, short=isinstance(table.queues, str))
         return {"dispatchers": table.dispatchers, "queues": {"name": queues["name"], **parameters}}
+
+    def _breakdowns(self, table: BreakdownsTable | None) -> dict[str, Any] | None:
+        if table is None:
+            return None
+        return {**table.model_dump(), **{key: self._law(getattr(table, key), f"breakdowns.{key}") for key in ("up", "down")}}
 
     def _law(self, value: Any, key: str) -> dict[str, Any]:
         table = as_table(value, "law")

@@ -199,9 +199,10 @@ def _point(raw: Mapping[str, Any], labels: Mapping[str, Any], builder: Builder) 
 def _kept(table: SystemTable, base: Path) -> dict[str, Any]:
     """The table as records keep it: defaults filled in, file names that hold from anywhere."""
     kept = {k: v for k, v in table.model_dump().items() if v is not None}
-    for key in ("rates", "size", "arrivals"):
-        if isinstance(kept[key], dict) and isinstance(kept[key].get("file"), str):
-            kept[key] = {**kept[key], "file": str((base / kept[key]["file"]).resolve())}
+    failing = kept.get("breakdowns", {})
+    for part, key in ((kept, "rates"), (kept, "size"), (kept, "arrivals"), (failing, "up"), (failing, "down")):
+        if isinstance(part.get(key), dict) and isinstance(part[key].get("file"), str):
+            part[key] = {**part[key], "file": str((base / part[key]["file"]).resolve())}
     return kept
 
 

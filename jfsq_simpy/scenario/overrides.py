@@ -25,7 +25,14 @@ EXCLUSIVE = {
     "run.horizon": "run.jobs",
 }
 # a table that may be written as its name alone, and the key that name then has
-SHORT_FORMS = {"system.policy": "name", "system.size": "law", "system.arrivals": "law", "system.knowledge.queues": "name"}
+SHORT_FORMS = {
+    "system.policy": "name",
+    "system.size": "law",
+    "system.arrivals": "law",
+    "system.knowledge.queues": "name",
+    "system.breakdowns.up": "law",
+    "system.breakdowns.down": "law",
+}
 
 Raw = dict[str, Any]
 

@@ -13,7 +13,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-DEFAULTS = {"policy": "jfsq", "size": "exponential", "arrivals": "poisson", "queues": "own"}
+DEFAULTS = {
+    "policy": "jfsq",
+    "size": "exponential",
+    "arrivals": "poisson",
+    "queues": "own",
+    "up": "exponential",
+    "down": "exponential",
+}
 MOST_SERVERS = 10**15  # beyond, N no longer fits the float arithmetic of loads and capacities
 MOST_JOBS = 10**15
 MOST_REPLICATIONS = 2**31  # pilots are numbered from here
@@ -89,6 +96,16 @@ class KnowledgeTable(Table):
     )
 
 
+class BreakdownsTable(Table):
+    """[system.breakdowns]: servers that fail and are repaired."""
+
+    mean_up: float = Field(gt=0, description="mean time until a server that is up fails", examples=[100])
+    mean_down: float = Field(gt=0, description="mean time until it is repaired", examples=[5])
+    up: Named = Field(default=DEFAULTS["up"], description="the law of times until failure", examples=["exponential"])
+    down: Named = Field(default=DEFAULTS["down"], description="the law of times until repair", examples=["deterministic"])
+    seen: bool = Field(default=True, description="whether the dispatcher sees which servers are down", examples=[True])
+
+
 class SystemTable(Table):
     """[system]: who serves, who comes, and the rule between them."""
 
@@ -101,6 +118,9 @@ class SystemTable(Table):
     arrivals: Named = Field(default=DEFAULTS["arrivals"], description="the arrival process", examples=["poisson"])
     knowledge: Annotated[KnowledgeTable | None, BeforeValidator(_known)] = Field(
         default=None, description="what dispatchers know of the servers", examples=[{"dispatchers": 12, "queues": "own"}]
+    )
+    breakdowns: BreakdownsTable | None = Field(
+        default=None, description="servers that fail and are repaired", examples=[{"mean_up": 100, "mean_down": 5}]
     )
     rates: dict[str, Any] = Field(
         default_factory=lambda: {"profile": "homogeneous"},
