@@ -15,8 +15,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from joblib import Parallel, delayed
-
 from jfsq_simpy.draws import Seed
 from jfsq_simpy.errors import PlanError
 from jfsq_simpy.jobs.records import Sink
@@ -162,6 +160,8 @@ def _lockstep(
 def _side_by_side(engine: Engine, tasks: Sequence[Callable[[], list[Outcome]]], workers: int) -> Iterable[list[Outcome]]:
     if workers == 1 or len(tasks) == 1:
         return (task() for task in tasks)
+    from joblib import Parallel, delayed  # choosing an engine needs none of it
+
     backend = "threading" if engine.compiled else "loky"
     outcomes: Iterable[list[Outcome]] = Parallel(n_jobs=workers, backend=backend, return_as="generator")(
         delayed(t)() for t in tasks

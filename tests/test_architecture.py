@@ -44,6 +44,7 @@ ROOMS = [
     "verify",
     "views",
     "cli",
+    "__main__",
 ]
 ONLY_IN_VIEWS = {"matplotlib", "seaborn"}
 ONLY_FOR_SCREENS = {"rich", "typer"}

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import math
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
-from jfsq_simpy.estimate import Estimate
+if TYPE_CHECKING:
+    from jfsq_simpy.estimate import Estimate
 
 SMALLEST_FIXED = 1e-4  # below, powers of ten
 LARGEST_FIXED = 1e6
@@ -20,6 +22,7 @@ LARGEST_FIXED = 1e6
 def with_interval(e: Estimate) -> str:
     """Value and half width, such as `0.0421 ± 0.0012`; a limit, such as `< 3.1e-05`, when nothing was seen.
 
+    >>> from jfsq_simpy.estimate import Estimate
     >>> with_interval(Estimate(0.042132, 0.0409, 0.0433, 0.95, 10, "")), with_interval(Estimate(0.0, 0.0, 3.06e-5, 0.95, 10, ""))
     ('0.0421 ± 0.0012', '< 3.1e-05')
     """
@@ -43,6 +46,7 @@ def with_interval(e: Estimate) -> str:
 def signed(e: Estimate) -> str:
     """A difference and its half width, with its sign.
 
+    >>> from jfsq_simpy.estimate import Estimate
     >>> signed(Estimate(0.042132, 0.0409, 0.0433, 0.95, 10, "")), signed(Estimate(0.0, 0.0, 0.0, 0.95, 10, ""))
     ('+0.0421 ± 0.0012', '0')
     """

@@ -8,14 +8,15 @@ Rule  what a column means is said under it; times come with their unit
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.table import Table
 
-from jfsq_simpy.experiment import PointResult, Results
-from jfsq_simpy.experiment.plan import Point
 from jfsq_simpy.views.numbers import compact, short, with_interval
+
+if TYPE_CHECKING:  # a listing of names should not wait for the experiments
+    from jfsq_simpy.experiment import Point, PointResult, Results
 
 SYMBOLS = {"waiting_probability": "p_W", "blocking_probability": "p_B", "mean_wait": "E[W]"}
 MEANING = "p_W: share of jobs routed to a busy server. p_B: share blocked. E[W]: mean wait of accepted jobs"

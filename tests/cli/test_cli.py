@@ -234,7 +234,7 @@ def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
 
 def start(*arguments: str, cwd: Path) -> subprocess.Popen[str]:
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-    command = [sys.executable, "-c", "from jfsq_simpy.cli import main; main()", *arguments]
+    command = [sys.executable, "-m", "jfsq_simpy", *arguments]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     return subprocess.Popen(command, cwd=cwd, env=environment, text=True, start_new_session=True, **pipes)
 
