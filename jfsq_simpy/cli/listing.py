@@ -58,6 +58,7 @@ def listing(
 def _policies() -> Iterator[dict[str, Any]]:
     """Their cards; who runs them is asked of the engines and of `exact`, for a small fleet of two speeds."""
     from jfsq_simpy.engines import able
+    from jfsq_simpy.exact import is_solvable
     from jfsq_simpy.policies import CARDS, POLICIES
     from jfsq_simpy.rates import two_speed
     from jfsq_simpy.system import System
@@ -73,22 +74,11 @@ def _policies() -> Iterator[dict[str, Any]]:
             "stable for": card.stability,
             "cost of a decision": card.cost,
             "engines": able(small),
-            "exact law": _has_exact_law(small),
+            "exact law": is_solvable(small),
             "closed forms": card.exact,
             "source": card.source,
             "example": dict(card.example),
         }
-
-
-def _has_exact_law(system: Any) -> bool:
-    from jfsq_simpy import exact
-    from jfsq_simpy.errors import ModelError
-
-    try:
-        exact.solve(system)
-    except ModelError:
-        return False
-    return True
 
 
 def _laws() -> Iterator[dict[str, Any]]:

@@ -13,6 +13,6 @@ Cost  up to 10^6 states: seconds for 10^5, a minute or two at the limit; equal s
 """
 
 from jfsq_simpy.exact.law import ExactLaw
-from jfsq_simpy.exact.solving import solve
+from jfsq_simpy.exact.solving import is_solvable, solve
 
-__all__ = ["ExactLaw", "solve"]
+__all__ = ["ExactLaw", "is_solvable", "solve"]

@@ -64,7 +64,7 @@ class Chain:
 
     def sent(self, counts: IntArray) -> FloatArray:
         """P(a job is sent to each cell) at given counts, float array of their shape."""
-        return _routing(self.system, self.space.units)(counts)
+        return routing(self.system, self.space.units)(counts)
 
 
 def chain_of(system: System, units: Units) -> Chain:
@@ -85,7 +85,8 @@ def _portions(space: StateSpace, n_states: int) -> Iterator[slice]:
     return (slice(low, min(low + step, n_states)) for low in range(0, n_states, step))
 
 
-def _routing(system: System, units: Units) -> Callable[[IntArray], FloatArray]:
+def routing(system: System, units: Units) -> Callable[[IntArray], FloatArray]:
+    """Counts int array (n_states, n_units, places + 1) to P(a job is sent to each cell), of their shape. Errors: ModelError."""
     ranks = system.policy.rank_table(system.rates, system.places)[units.speed_class]
     return lambda counts: cell_probabilities(system.policy, ranks, units.speeds, counts)
 
@@ -109,12 +110,12 @@ class _Entries:
 
 
 def _rates(system: System, space: StateSpace) -> tuple[scipy.sparse.csr_array, scipy.sparse.csr_array]:
-    routing = _routing(system, space.units)
+    send = routing(system, space.units)
     arrivals, services = _Entries(), _Entries()
     for part in _portions(space, space.n_states):
         states = np.arange(part.start, part.stop)
         counts = space.counts(states)
-        sent = routing(counts)
+        sent = send(counts)
         for unit, speed in enumerate(space.units.speeds.tolist()):
             for level in range(space.places):
                 up, to = _there(sent[:, unit, level]), _there(counts[:, unit, level + 1])

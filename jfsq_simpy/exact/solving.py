@@ -17,9 +17,9 @@ import numpy as np
 
 from jfsq_simpy.errors import ModelError, TooLargeError
 from jfsq_simpy.exact import elimination, sweeps, twos
-from jfsq_simpy.exact.generator import Chain, chain_of
+from jfsq_simpy.exact.generator import Chain, chain_of, routing
 from jfsq_simpy.exact.law import ExactLaw, Part, Solution
-from jfsq_simpy.exact.states import Units, n_states, units_of
+from jfsq_simpy.exact.states import StateSpace, Units, n_states, units_of
 from jfsq_simpy.policies import AskAll
 from jfsq_simpy.rates import FloatArray, IntArray
 from jfsq_simpy.system import System
@@ -60,6 +60,39 @@ def solve(system: System, *, form: Form = "auto", method: Method = "auto") -> Ex
     >>> solve(System(rates.homogeneous(1), load=0.5, places=2)).blocking_probability    # M/M/1/2: 1/7
     0.14285714285714285
     """
+    _refuse_what_is_no_chain(system)
+    if system.rates.n_classes > MOST_CLASSES:
+        raise _too_large(system, "more than 10^301 states")
+    units = _units(system, form)
+    if method == "excursions" or (method == "auto" and _only_twos_matter(system, units) and system.n_servers > EXCURSIONS_FROM):
+        return ExactLaw(system, _by_excursions(system, units))
+    _refuse_too_large(system, units)
+    return ExactLaw(system, _by_chain(chain_of(system, units), method))
+
+
+def is_solvable(system: System) -> bool:
+    """Whether `solve` knows this small system's chain, told without solving: every routing probability is known.
+
+    O(states). Errors: TooLargeError.
+
+    >>> from jfsq_simpy import System, rates
+    >>> [is_solvable(System(rates.homogeneous(2), load=0.5, places=2, policy=name)) for name in ("jsq", "round_robin")]
+    [True, False]
+    """
+    try:
+        _refuse_what_is_no_chain(system)
+        units = _units(system, "auto")
+        _refuse_too_large(system, units)
+        space = StateSpace(units, system.places)
+        routing(system, units)(space.counts(np.arange(space.n_states)))
+    except ModelError:
+        return False
+    return True
+
+
+def _refuse_what_is_no_chain(system: System) -> None:
+    if system.breakdowns is not None:
+        raise ModelError("exact: servers that fail have more states than queue lengths. Use simulation: simulate(system).")
     if not system.is_markov:
         raise ModelError(
             f"exact: sizes are {system.size!r} and arrivals {system.arrivals!r}; queue lengths are a Markov chain only with "
@@ -70,13 +103,6 @@ def solve(system: System, *, form: Form = "auto", method: Method = "auto") -> Ex
             "exact: dispatchers do not know all queues as they are (knowledge), so queue lengths alone are no Markov chain. Use "
             "simulation: simulate(system)."
         )
-    if system.rates.n_classes > MOST_CLASSES:
-        raise _too_large(system, "more than 10^301 states")
-    units = _units(system, form)
-    if method == "excursions" or (method == "auto" and _only_twos_matter(system, units) and system.n_servers > EXCURSIONS_FROM):
-        return ExactLaw(system, _by_excursions(system, units))
-    _refuse_too_large(system, units)
-    return ExactLaw(system, _by_chain(chain_of(system, units), method))
 
 
 # ---- which servers to tell apart -----------------------------------------------------------------------------

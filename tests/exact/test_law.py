@@ -6,6 +6,7 @@ from scipy import stats
 
 from jfsq_simpy import System, exact, metrics, rates
 from jfsq_simpy.errors import ModelError, TooLargeError
+from jfsq_simpy.policies import CARDS
 
 SYSTEM = System(rates.two_speed(6, ratio=3), load=0.9, places=3)
 
@@ -106,3 +107,20 @@ def test_a_law_shows_what_it_is(law):
     assert "elimination" in repr(law)
     assert "400 states" not in repr(law)
     assert f"n_states={law.n_states:,}" in repr(law)
+
+
+def test_solvable_is_what_can_be_solved():
+    """Told without solving, and the same as solving says, for every policy there is."""
+    told, found = {}, {}
+    for name, make in CARDS.items():
+        system = System(rates.two_speed(4, ratio=2), load=0.5, places=2, policy={"name": name, **make.example})
+        told[name] = exact.is_solvable(system)
+        try:
+            found[name] = exact.solve(system).waiting_probability > 0
+        except ModelError:
+            found[name] = False
+    assert told == found
+    assert set(found.values()) == {True, False}
+    assert not exact.is_solvable(System(rates.homogeneous(2), load=0.5, places=2, size="deterministic"))
+    with pytest.raises(TooLargeError):
+        exact.is_solvable(System(rates.linear(100, 2), load=0.5, places=5))
