@@ -15,18 +15,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from jfsq_simpy.chain.compiling import kernel
 from jfsq_simpy.chain.decode_classes import decode_classes
 from jfsq_simpy.chain.layout import ARRIVALS, BLOCK, BLOCKED, LOGGED, SNAPSHOTS, Stream
 from jfsq_simpy.chain.layout_classes import ClassCodes, ClassCount, ClassCounts
 from jfsq_simpy.chain.snapshots import log_classes
 from jfsq_simpy.chain.watching import Log
 from jfsq_simpy.jobs.bits import first_one
+from jfsq_simpy.jobs.compiling import compiled
 
 U0, U1 = np.uint64(0), np.uint64(1)
 
 
-@kernel
+@compiled
 def advance(
     stream: Stream,
     codes: ClassCodes,
@@ -63,6 +63,7 @@ def advance(
                     held[row] += np.int64(at_most[row])
                 if log_row.size:
                     log_classes(log_row, marks, numbers[LOGGED], at_most, counts.first_server, places)
+                    log_row[numbers[LOGGED], 2 + marks.size] = numbers[ARRIVALS] + arrivals
                     numbers[LOGGED] += 1
             stop = min(size, snapshot - event)
             n_leaving, n_arriving = U0, U0

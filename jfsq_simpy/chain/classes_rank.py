@@ -15,18 +15,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from jfsq_simpy.chain.compiling import kernel
 from jfsq_simpy.chain.decode import U1, mix64, times_high
 from jfsq_simpy.chain.decode_classes import decode_classes
 from jfsq_simpy.chain.layout import ARRIVALS, BLOCKED, LOGGED, SNAPSHOTS, Stream
 from jfsq_simpy.chain.layout_classes import ClassCodes, ClassCount, ClassCounts, RankOrder
 from jfsq_simpy.chain.snapshots import add_levels, log_classes
 from jfsq_simpy.chain.watching import Log
+from jfsq_simpy.jobs.compiling import compiled
 
 U0, U4, U16 = np.uint64(0), np.uint64(4), np.uint64(16)
 
 
-@kernel
+@compiled
 def advance(
     stream: Stream,
     choices: Stream,
@@ -60,6 +60,7 @@ def advance(
                 add_levels(count.held, at_most)
                 if log_row.size:
                     log_classes(log_row, marks, numbers[LOGGED], at_most, counts.first_server, places)
+                    log_row[numbers[LOGGED], 2 + marks.size] = numbers[ARRIVALS] + arrivals
                     numbers[LOGGED] += 1
             k = np.uint64(which[e])
             if k != np.uint64(n_classes):

@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from jfsq_simpy.chain.compiling import part
 from jfsq_simpy.chain.layout import Codes, Stream
+from jfsq_simpy.jobs.compiling import part
 
 U0, U1, U27, U30, U31, U32, U63, U64 = (np.uint64(k) for k in (0, 1, 27, 30, 31, 32, 63, 64))
 MIX_1, MIX_2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)

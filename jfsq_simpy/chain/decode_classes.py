@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from jfsq_simpy.chain.compiling import part
 from jfsq_simpy.chain.decode import LOW, U1, U32, U64, mix64
 from jfsq_simpy.chain.layout import Stream
 from jfsq_simpy.chain.layout_classes import ClassCodes
+from jfsq_simpy.jobs.compiling import part
 
 
 @part

@@ -16,12 +16,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from jfsq_simpy.chain.compiling import kernel
 from jfsq_simpy.chain.decode import decode
 from jfsq_simpy.chain.layout import ARRIVALS, BLOCK, BLOCKED, LOGGED, SNAPSHOTS, Codes, Count, Sets, Stream
 from jfsq_simpy.chain.snapshots import MOST_IN_BYTE, add_by_group, add_up, log_sets
 from jfsq_simpy.chain.watching import Log
 from jfsq_simpy.jobs.bits import count_ones, first_one
+from jfsq_simpy.jobs.compiling import compiled
 from jfsq_simpy.jobs.prefetch import prefetch
 
 U0, U1, U6, U63 = np.uint64(0), np.uint64(1), np.uint64(6), np.uint64(63)
@@ -29,7 +29,7 @@ U0, U1, U6, U63 = np.uint64(0), np.uint64(1), np.uint64(6), np.uint64(63)
 AHEAD = np.uint64(16)  # departures between asking for a cache line and using it
 
 
-@kernel
+@compiled
 def advance(
     stream: Stream,
     codes: Codes,
@@ -83,6 +83,7 @@ def advance(
                     add_up(group_of, in_bytes, at_most, places)
                 if log_row.size:
                     log_sets(log_row, marks, numbers[LOGGED], leaf, sets.n_leaf, places, n_servers)
+                    log_row[numbers[LOGGED], 2 + marks.size] = numbers[ARRIVALS] + arrivals
                     numbers[LOGGED] += 1
             stop = min(size, snapshot - event)
             # who leaves, in order, and how many have left before each arrival: no branch

@@ -15,13 +15,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from jfsq_simpy.chain.compiling import kernel, part
 from jfsq_simpy.chain.decode import U1, decode, mix64, times_high
 from jfsq_simpy.chain.decode_classes import decode_classes
 from jfsq_simpy.chain.layout import ARRIVALS, BLOCKED, LOGGED, SNAPSHOTS, Codes, Count, Stream
 from jfsq_simpy.chain.layout_classes import ClassCodes, ClassCount, ClassCounts, Draw
 from jfsq_simpy.chain.snapshots import add_levels, log_classes, log_queues, snapshot_servers
 from jfsq_simpy.chain.watching import Log
+from jfsq_simpy.jobs.compiling import compiled, part
 
 BY_INDEX, UNIFORM, BY_RATE = range(3)
 
@@ -72,7 +72,7 @@ def best(draw: Draw, choices: Stream, event: int) -> int:
     return i
 
 
-@kernel
+@compiled
 def advance_servers(
     stream: Stream,
     choices: Stream,
@@ -103,6 +103,7 @@ def advance_servers(
                 snapshot_servers(queue, n_servers, group_of, at_most, in_bytes, full, numbers, places)
                 if log_row.size:
                     log_queues(log_row, marks, numbers[LOGGED], queue, n_servers)
+                    log_row[numbers[LOGGED], 2 + marks.size] = numbers[ARRIVALS]
                     numbers[LOGGED] += 1
             server = np.int64(code[e])
             if server != n_servers:
@@ -124,7 +125,7 @@ def advance_servers(
         event += size
 
 
-@kernel
+@compiled
 def advance_classes(
     stream: Stream,
     choices: Stream,
@@ -155,6 +156,7 @@ def advance_classes(
                 add_levels(count.held, at_most)
                 if log_row.size:
                     log_classes(log_row, marks, numbers[LOGGED], at_most, first_server, places)
+                    log_row[numbers[LOGGED], 2 + marks.size] = numbers[ARRIVALS]
                     numbers[LOGGED] += 1
             k = np.int64(which[e])
             if k != n_classes:

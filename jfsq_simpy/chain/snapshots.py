@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jfsq_simpy.chain import exchange
-from jfsq_simpy.chain.compiling import kernel, part
 from jfsq_simpy.chain.layout import SNAPSHOTS
 from jfsq_simpy.jobs.bits import count_ones
+from jfsq_simpy.jobs.compiling import compiled, part
 from jfsq_simpy.rates import IntArray
 
 U63, ALL = np.uint64(63), np.uint64(2**64 - 1)
@@ -65,7 +65,7 @@ def ones_between(leaf, row, first, end):
     return on
 
 
-@kernel
+@compiled
 def add_up(group_of: NDArray[np.uint16], in_bytes: NDArray[np.uint8], at_most: IntArray, places: int) -> None:
     """Empty the bytes, a row of them for each level, into the groups' counts."""
     padded = in_bytes.size // places

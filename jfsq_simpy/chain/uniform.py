@@ -15,12 +15,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from jfsq_simpy.chain.compiling import kernel, part
 from jfsq_simpy.chain.decode import decode, mix64, recode, times_high
 from jfsq_simpy.chain.layout import ARRIVALS, BLOCK, BLOCKED, LOGGED, Codes, Count, Stream, Sums
 from jfsq_simpy.chain.snapshots import log_sets, snapshot_servers
 from jfsq_simpy.chain.watching import Log
 from jfsq_simpy.jobs.bits import count_ones
+from jfsq_simpy.jobs.compiling import compiled, part
 
 U0, U1, U4, U6, U16, U63, ALL = (np.uint64(k) for k in (0, 1, 4, 6, 16, 63, 2**64 - 1))
 
@@ -39,7 +39,7 @@ def nth_one(word: np.uint64, n: np.uint64) -> np.uint64:
     return at
 
 
-@kernel
+@compiled
 def advance(
     stream: Stream,
     choices: Stream,
@@ -73,6 +73,7 @@ def advance(
                 snapshot_servers(queue, n_servers, group_of, at_most, in_bytes, full, numbers, places)
                 if log_row.size:
                     log_sets(log_row, marks, numbers[LOGGED], leaf, sums.n_leaf, places, n_servers)
+                    log_row[numbers[LOGGED], 2 + marks.size] = numbers[ARRIVALS] + arrivals
                     numbers[LOGGED] += 1
             stop = min(size, snapshot - event)
             n_arriving = recode(code, at, stop, arrival, leaving, before)

@@ -10,37 +10,16 @@ Cost  about a nanosecond
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from types import ModuleType
-from typing import Any, TypeVar
-
 import numpy as np
 
-from jfsq_simpy.jobs.kernel_cache import kept
+from jfsq_simpy.jobs.compiling import compiled
+from jfsq_simpy.jobs.compiling import numba as numba  # for whoever asks here whether it is installed
 
-numba: ModuleType | None
-try:
-    import numba
-except ImportError:  # the compiled engines are an extra; their modules must still be importable
-    numba = None
-
-F = TypeVar("F", bound=Callable[..., Any])
 Word = np.uint64
 
 U0, U1, U2, U4, U6, U12, U18, U56, U63 = [np.uint64(k) for k in (0, 1, 2, 4, 6, 12, 18, 56, 63)]
 PAIRS, NIBBLES, BYTES = np.uint64(0x5555555555555555), np.uint64(0x3333333333333333), np.uint64(0x0F0F0F0F0F0F0F0F)
 SUM = np.uint64(0x0101010101010101)
-
-
-def compiled(function: F) -> F:
-    """`function` compiled at its first call, kept on disk and free of the GIL; as it is where Numba is not installed.
-
-    Division by zero gives infinity, as in NumPy: Python's check would cost a branch at each division.
-    """
-    if numba is None:
-        return function
-    fast: F = kept(numba.njit(nogil=True, error_model="numpy")(function))
-    return fast
 
 
 @compiled

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from jfsq_simpy.jobs.bits import U0, U1, U6, Word, compiled, count_ones, first_one, nth_one
+from jfsq_simpy.jobs.bits import U0, U1, U6, Word, count_ones, first_one, nth_one
+from jfsq_simpy.jobs.compiling import part
 from jfsq_simpy.jobs.layout import Indices, Servers
 from jfsq_simpy.jobs.order import BY_NUMBER, BY_RATE, Ints, Words
 from jfsq_simpy.rates import FloatArray, IntArray
@@ -19,7 +20,7 @@ from jfsq_simpy.rates import FloatArray, IntArray
 # ---- thermometer sets ----------------------------------------------------------------------------------------
 
 
-@compiled
+@part
 def nth_in_set(words: Words, on_by_block: Ints, level: Word, r: int) -> Word:
     """The server that is number `r` (from 0) in the set of a level. O(N / 4096 + 64)."""
     w = U0
@@ -37,7 +38,7 @@ def nth_in_set(words: Words, on_by_block: Ints, level: Word, r: int) -> Word:
     return w << U6 | nth_one(words[level, w], r)
 
 
-@compiled
+@part
 def by_rate_in_set(fleet: Servers, words: Words, level: Word, first: Word, m: int, u: float) -> Word:
     """One of the `m` servers of the set from `first` on, with probability in proportion to its rate. O(m)."""
     chosen, target = first, np.inf
@@ -60,7 +61,7 @@ def by_rate_in_set(fleet: Servers, words: Words, level: Word, first: Word, m: in
 # ---- tournament tree -----------------------------------------------------------------------------------------
 
 
-@compiled
+@part
 def put_in_tree(best: Ints, tied: Ints, n: Word, rank: int) -> None:
     """Server n has another rank now: correct the matches on its way to the root. O(log N)."""
     node = (np.uint64(best.size) >> U1) + n
@@ -72,7 +73,7 @@ def put_in_tree(best: Ints, tied: Ints, n: Word, rank: int) -> None:
         tied[node] = (left <= right) * tied[node << U1] + (right <= left) * tied[node << U1 | U1]
 
 
-@compiled
+@part
 def best_in_tree(best: Ints, tied: Ints, ties: int, u: float, fleet: Servers) -> Word:
     """The best-ranked server. O(log N), or O(N) with ties by rate."""
     leaves = np.uint64(best.size) >> U1
@@ -91,7 +92,7 @@ def best_in_tree(best: Ints, tied: Ints, ties: int, u: float, fleet: Servers) ->
     return node - leaves
 
 
-@compiled
+@part
 def by_rate_among_leaves(best: Ints, leaves: Word, fleet: Servers, u: float) -> Word:
     """One of the best-ranked servers, with probability in proportion to its rate. O(N)."""
     top, chosen, target = best[1], 0, np.inf
@@ -110,7 +111,7 @@ def by_rate_among_leaves(best: Ints, leaves: Word, fleet: Servers, u: float) -> 
 # ---- running sums --------------------------------------------------------------------------------------------
 
 
-@compiled
+@part
 def first_above(sums: FloatArray, share: float) -> int:
     """The place of the first running sum above a share; the last place if there is none. O(log n)."""
     low, high = 0, sums.size - 1
@@ -126,7 +127,7 @@ def first_above(sums: FloatArray, share: float) -> int:
 # ---- some servers are asked ----------------------------------------------------------------------------------
 
 
-@compiled
+@part
 def ask(asked: IntArray, shares: IntArray, chances: FloatArray, samples: FloatArray, replace: bool) -> int:
     """Whom a job asks, ascending, into `asked`; how many they are. Repeats the queries' `candidates`."""
     m = 0
@@ -146,7 +147,7 @@ def ask(asked: IntArray, shares: IntArray, chances: FloatArray, samples: FloatAr
     return m
 
 
-@compiled
+@part
 def draw_asked(asked: IntArray, m: int, samples: FloatArray, first: int, n: int, replace: bool) -> int:
     """Draw from servers first .. first + n - 1, behind the `m` in `asked`; how many there are now. `queries.drawn`. O(d^2)."""
     begin = m
@@ -169,7 +170,7 @@ def draw_asked(asked: IntArray, m: int, samples: FloatArray, first: int, n: int,
     return m
 
 
-@compiled
+@part
 def ask_least_work(asked: IntArray, fleet: Servers, places: Word) -> int:
     """The servers that will be done first, idle ones alike, full ones last: `AskWork.candidates`. O(N)."""
     least, m = np.inf, 0
@@ -187,7 +188,7 @@ def ask_least_work(asked: IntArray, fleet: Servers, places: Word) -> int:
     return m
 
 
-@compiled
+@part
 def ask_fast_and_slow(asked: IntArray, shares: IntArray, chances: FloatArray, samples: FloatArray, fleet: Servers) -> int:
     """Fast and slow servers drawn, and those left that `AskFastSlow.candidates` leaves. O(d^2)."""
     d = shares[0, 2]
@@ -207,7 +208,7 @@ def ask_fast_and_slow(asked: IntArray, shares: IntArray, chances: FloatArray, sa
     return both - fast
 
 
-@compiled
+@part
 def best_of_asked(
     asked: IntArray, m: int, rank: Ints, speed_class: Indices, fleet: Servers, ties: int, u: float
 ) -> Word:  # fmt: skip

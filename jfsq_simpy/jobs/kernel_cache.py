@@ -31,7 +31,7 @@ from typing import Any
 
 PACKAGE = Path(__file__).parents[1]
 ROOMS = ("jobs", "chain")  # where kernels are
-MAKES_KERNELS = re.compile(r"^\s*@(compiled|kernel|part|intrinsic)\b", re.MULTILINE)
+MAKES_KERNELS = re.compile(r"^\s*@(compiled|part|intrinsic)\b", re.MULTILINE)
 IMPORTS = re.compile(r"^from jfsq_simpy\.?([\w.]*) import (\([^)]*\)|[^\n]*)", re.MULTILINE)
 VERSIONS_KEPT = 4  # of the newest; whoever goes back and forth between two need not compile each time
 DAY = 86_400.0  # seconds

@@ -21,7 +21,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from jfsq_simpy.jobs.bits import U0, U1, U6, U12, U18, U63, compiled, first_one
+from jfsq_simpy.jobs.bits import U0, U1, U6, U12, U18, U63, first_one
+from jfsq_simpy.jobs.board_kernels import Posted, choose_by_board, first_read, post_left, post_sent, refresh_boards
 from jfsq_simpy.jobs.choices import (
     ask,
     ask_fast_and_slow,
@@ -33,6 +34,7 @@ from jfsq_simpy.jobs.choices import (
     nth_in_set,
     put_in_tree,
 )
+from jfsq_simpy.jobs.compiling import compiled
 from jfsq_simpy.jobs.layout import NO_NODE, Calendar, Clock, Counts, Rows, Servers, Watch
 from jfsq_simpy.jobs.order import (
     BY_COIN,
@@ -57,17 +59,19 @@ AHEAD = 12  # lists; about as many jobs
 LAST_BIN = N_BINS - 1
 
 
-def loop_for(any_policy: bool) -> Callable[..., int]:
+def loop_for(any_policy: bool, by_board: bool = False) -> Callable[..., int]:
     """The loop, compiled for any policy, or for those where sets alone decide: no trees, no samples, no ties to draw.
 
-    What stands under `if any_policy` is then not compiled at all.
+    What stands under `if any_policy` is then not compiled at all; nor is, where dispatchers see the servers
+    themselves, what stands under `if by_board`.
     """
 
     @compiled
     def advance(
         first: int, gaps: FloatArray, sizes: FloatArray, draws: FloatArray, samples: FloatArray, turns: IntArray,
-        stage_end: float, last_instant: float, origin: float, first_snapshot: int, snapshots: int,
+        marks: IntArray, stage_end: float, last_instant: float, origin: float, first_snapshot: int, snapshots: int,
         fleet: Servers, order: Order, calendar: Calendar, clock: Clock, watch: Watch, counts: Counts, rows: Rows,
+        posted: Posted,
     ) -> int:  # fmt: skip
         """Route jobs `first`, first + 1, ... of a block until one arrives at or after `stage_end`.
 
@@ -93,13 +97,22 @@ def loop_for(any_policy: bool) -> Callable[..., int]:
         now, position, taken = state["now"], state["position"], state["taken"]
         free_node, nodes_used = state["free_node"], state["nodes_used"]
         blocked = unfinished = wait_ticks = response_ticks = 0
+        refresh = posted.next_refresh[0]
         next_snapshot = origin + (first_snapshot + taken) / SNAPSHOTS_PER_UNIT if taken < snapshots else np.inf
 
         k = first
         while k < gaps.size:
             arrival = now + gaps[k]
+            if by_board:
+                refresh = first_read(refresh, posted.every, posted.turns, min(arrival, stage_end))
             while True:
-                if taken < snapshots and next_snapshot <= arrival:
+                refreshing, refresh_time = False, np.inf
+                if by_board:
+                    refresh_time = refresh * posted.every / posted.turns
+                    refreshing = refresh_time <= arrival and refresh_time <= next_snapshot and refresh_time < stage_end
+                if refreshing:
+                    instant = refresh_time
+                elif taken < snapshots and next_snapshot <= arrival:
                     instant = next_snapshot
                 elif arrival < stage_end:
                     instant = arrival
@@ -143,6 +156,8 @@ def loop_for(any_policy: bool) -> Callable[..., int]:
                                             on_by_block[level, n >> U12] += 1
                                         if n_tie_classes > 1:
                                             on_by_class[level, tie_class[n]] += 1
+                                if by_board:
+                                    post_left(posted, rank, speed_class, places, n, node, level)
                             node = following
                         head[position & mask] = kept
                     if position >= last:
@@ -150,6 +165,10 @@ def loop_for(any_policy: bool) -> Callable[..., int]:
                     position += 1
                     prefetch(nodes, np.uint64(head[(position + 2 * AHEAD) & mask]))
                     prefetch(fleet, np.uint64(nodes[head[(position + AHEAD) & mask]]["server"]))
+                if by_board and refreshing:
+                    refresh_boards(posted, rank, speed_class, fleet, refresh)
+                    refresh += 1
+                    continue
                 if instant < next_snapshot:
                     break
 
@@ -191,7 +210,13 @@ def loop_for(any_policy: bool) -> Callable[..., int]:
                         elif m > 1:
                             n = by_rate_in_set(fleet, words, level, n, m, u)
                 else:
-                    if how == BY_TREE or (how == BY_IDLE and on[0] > 0):
+                    if by_board:
+                        board = marks[k] % posted.shown.shape[0]
+                        n = choose_by_board(
+                            posted.shown[board], posted.best[board], posted.tied[board], fleet, how, ties, u, samples[k],
+                            asked, order.shares, order.chances, order.replace, rank, speed_class,
+                        )  # fmt: skip
+                    elif how == BY_TREE or (how == BY_IDLE and on[0] > 0):
                         n = best_in_tree(best, tied, ties, u, fleet)
                     elif how == BY_TURN:
                         n = np.uint64(turns[k])
@@ -249,6 +274,9 @@ def loop_for(any_policy: bool) -> Callable[..., int]:
                 entry["server"] = n
                 entry["following"] = head[at]
                 head[at] = node
+                if by_board:
+                    posted.senders[node] = marks[k]
+                    post_sent(posted, rank, speed_class, places, n, marks[k])
 
                 # ---- its counts: JobCounter._count_batch, tally.time_bin, tally.ticks ----
                 if departure <= last_instant:
@@ -279,6 +307,7 @@ def loop_for(any_policy: bool) -> Callable[..., int]:
 
         state["now"], state["position"], state["taken"] = now, position, taken
         state["free_node"], state["nodes_used"] = free_node, nodes_used
+        posted.next_refresh[0] = refresh
         totals["blocked"] += blocked
         totals["unfinished"] += unfinished
         totals["wait_ticks"] += wait_ticks
@@ -290,8 +319,11 @@ def loop_for(any_policy: bool) -> Callable[..., int]:
 
 advance_by_sets = loop_for(any_policy=False)
 advance_by_any = loop_for(any_policy=True)
+advance_by_board = loop_for(any_policy=True, by_board=True)
 
 
-def loop_of(order: Order) -> Callable[..., int]:
-    """The loop that suits a dispatcher's view: a seventh faster where nothing need be drawn to choose a server."""
+def loop_of(order: Order, posted: Posted) -> Callable[..., int]:
+    """The loop that suits what dispatchers go by: a seventh faster where nothing need be drawn to choose a server."""
+    if posted.shown.size:
+        return advance_by_board
     return advance_by_sets if order.how == BY_SETS and order.ties == BY_INDEX else advance_by_any

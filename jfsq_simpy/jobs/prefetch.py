@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from jfsq_simpy.jobs.bits import numba
+from jfsq_simpy.jobs.compiling import numba
 
 
 def prefetch(array: Any, place: Any) -> None:

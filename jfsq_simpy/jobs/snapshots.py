@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from jfsq_simpy.jobs.bits import U0, U1, compiled, count_ones
+from jfsq_simpy.jobs.bits import U0, U1, count_ones
+from jfsq_simpy.jobs.compiling import part
 from jfsq_simpy.jobs.layout import Counts, Servers, Watch
 from jfsq_simpy.jobs.order import BY_SETS, Words
 from jfsq_simpy.rates import IntArray
 
 
-@compiled
+@part
 def count_snapshot(on: IntArray, n_servers: int, taken: int, watch: Watch, counts: Counts) -> None:
     """Count a snapshot, all but idle servers among the fastest. `taken` came before it in its batch."""
     idle, present = on[0], 0
@@ -45,7 +46,7 @@ def count_snapshot(on: IntArray, n_servers: int, taken: int, watch: Watch, count
         counts.powers[i] += power
 
 
-@compiled
+@part
 def idle_among(fleet: Servers, words: Words, m: int, how: int) -> int:
     """Idle servers among the `m` fastest."""
     idle, m = 0, min(m, fleet.size)

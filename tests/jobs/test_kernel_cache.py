@@ -21,7 +21,7 @@ PACKAGE = kernel_cache.PACKAGE
 INNER = """
 from typing import NamedTuple
 import numpy as np
-from jfsq_simpy.jobs.bits import compiled
+from jfsq_simpy.jobs.compiling import compiled
 
 STEP = 10
 
@@ -34,7 +34,7 @@ def add(pair, n):
     return pair.values[0] + pair.step * n
 """
 OUTER = """
-from jfsq_simpy.jobs.bits import compiled
+from jfsq_simpy.jobs.compiling import compiled
 from jfsq_simpy.jobs.inner import STEP, Pair, add
 
 @compiled
@@ -56,7 +56,7 @@ def copy(tmp_path: Path) -> Path:
     package = tmp_path / "jfsq_simpy"
     (package / "jobs").mkdir(parents=True)
     (package / "chain").mkdir()
-    for name in ("jobs/bits.py", "jobs/kernel_cache.py"):
+    for name in ("jobs/compiling.py", "jobs/kernel_cache.py"):
         shutil.copy(PACKAGE / name, package / name)
     for name, text in (("__init__", ""), ("jobs/__init__", ""), ("jobs/inner", INNER), ("jobs/outer", OUTER)):
         (package / f"{name}.py").write_text(text)
@@ -183,4 +183,4 @@ def test_every_kernel_and_all_it_imports_is_in_the_fingerprint() -> None:
 def test_no_kernel_is_compiled_past_the_cache() -> None:
     for path in PACKAGE.rglob("*.py"):
         calls = path.read_text().count("numba.njit(") + path.read_text().count("cache=True")
-        assert calls == (path.relative_to(PACKAGE).as_posix() in ("jobs/bits.py", "chain/compiling.py")), path
+        assert calls == (path.relative_to(PACKAGE).as_posix() in ("jobs/compiling.py",)), path

@@ -1,23 +1,30 @@
-"""How the chain's kernels are compiled: without what no one calls, because wrappers cost seconds.
+"""How kernels are compiled: without what no one calls, because wrappers cost seconds.
 
-In    plain functions on arrays
+In    plain functions on arrays and numbers
 Out   compiled ones, kept on disk and free of the GIL; the functions themselves where Numba is not installed
-Rule  no fastmath, and no test for division by zero or bounds inside loops
+Rule  no fastmath. Division by zero gives infinity, as in NumPy: Python's check would cost a branch at each
+      division. No test for bounds inside loops
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any, TypeVar
 
-from jfsq_simpy.jobs.bits import numba
 from jfsq_simpy.jobs.kernel_cache import kept
+
+numba: ModuleType | None
+try:
+    import numba
+except ImportError:  # the compiled engines are an extra; their modules must still be importable
+    numba = None
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def kernel(function: F) -> F:
-    """A function Python calls."""
+def compiled(function: F) -> F:
+    """A function Python may call, and kernels may."""
     return _compiled(function, no_cpython_wrapper=False)
 
 
