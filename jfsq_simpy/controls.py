@@ -40,8 +40,7 @@ def sharpened(sample: Sample) -> Sample:
         work = metrics.busy_capacity(a) - a.system.arrival_rate * a.accepted
         return np.concatenate([[work], tally.surges / max(tally.snapshots, 1)])
 
-    names = ("work conservation", *(f"surges x jobs^{k}" if k else "surges" for k in range(surges)))
-    return replace(sample, controls=Controls(names, measure))
+    return replace(sample, controls=Controls(("work conservation", *["surges"] * surges), measure))
 
 
 def controlled(sample: Sample, name: str) -> Estimate:
@@ -64,4 +63,4 @@ def surges_of(system: System) -> tuple[float, float]:
 
 def _work_balances(system: System) -> bool:
     # arrivals of a record or a rhythm have another mean in a window than in the long run; a server may be down and hold jobs
-    return system.arrivals.memoryless and getattr(system, "breakdowns", None) is None
+    return system.arrivals.memoryless and system.breakdowns is None

@@ -63,7 +63,7 @@ class Estimate:
 class Controls:
     """Quantities whose mean is known to be 0, the most useful first: what they are off is noise that other measures share."""
 
-    names: tuple[str, ...]
+    names: tuple[str, ...]  # (n_controls,), the kind of each
     measure: Callable[[Tally], FloatArray]  # (n_controls,)
 
 
@@ -132,7 +132,9 @@ def jackknife(sample: Sample, measure: Callable[[Tally], Any]) -> tuple[Any, Any
 def spread(sample: Sample, measure: Callable[[Tally], Any], most: float = math.inf) -> Spread:
     """`jackknife`, and what it rests on; corrected where the sample has controls and replications enough.
 
-    `most` : what no value can exceed; a correction that would leave (0, most) is not made. Batches of one run are joined in pairs while neighbours are correlated above 0.3 and 16 or more are
+    `most` : what no value can exceed; a correction that would leave (0, most) is not made.
+
+    Batches of one run are joined in pairs while neighbours are correlated above 0.3 and 16 or more are
     left; for the correlation r that remains the variance is multiplied by (1 + r) / (1 - r), as for an
     autoregression, with r + 1/n for r because a lag-1 correlation is biased by -1/n.
     """
@@ -311,7 +313,9 @@ def limits_of(system: System, name: str) -> Callable[[ArrayLike, ArrayLike], Lim
 def _method(sample: Sample, found: Spread, scale: str) -> str:
     units = f"batch means (lag-1 correlation {found.correlation:.2f})" if sample.what == "batches" else "replications"
     scaled = scale.removeprefix("symmetric").replace("_", " ").replace("on", " on", 1)
-    return f"{units}, jackknife, Student t{scaled}" + (f", controlled by {', '.join(found.controls)}" if found.controls else "")
+    n, by = len(found.controls), " and ".join(dict.fromkeys(found.controls))
+    controlled = f", controlled by {by}" + (f" ({n} coefficients)" if n > 1 else "") if n else ""
+    return f"{units}, jackknife, Student t{scaled}{controlled}"
 
 
 def _largest_value(system: System, name: str) -> float | None:

@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike
 
 from jfsq_simpy import metrics
 from jfsq_simpy.balance import balances, what_is_off
-from jfsq_simpy.controls import controlled
+from jfsq_simpy.controls import controlled, sharpened
 from jfsq_simpy.draws import Seed
 from jfsq_simpy.errors import PlanError
 from jfsq_simpy.estimate import Estimate, Sample, ccdf_of, estimate, quantile_estimate, shares
@@ -100,8 +100,13 @@ class Run:
         looks = len(self.tallies) * self.window.length / a_look
         return Sample(self.system, self.groups, units, self.level, "batches" if single else "replications", looks)
 
+    @property
+    def best_sample(self) -> Sample:
+        """The units with their controls where surges were counted, as for a precision; else as they are."""
+        return sharpened(self.sample) if self.observe.surges else self.sample
+
     def __getitem__(self, metric: str) -> Estimate:
-        return estimate(self.sample, metric)
+        return estimate(self.best_sample, metric)
 
     def __getattr__(self, name: str) -> Estimate:
         if name in metrics.METRICS:
@@ -113,7 +118,7 @@ class Run:
 
     def estimates(self) -> dict[str, Estimate]:
         """Every metric."""
-        sample = self.sample
+        sample = self.best_sample
         return {name: estimate(sample, name) for name in metrics.METRICS}
 
     def table(self) -> pd.DataFrame:
@@ -123,9 +128,10 @@ class Run:
         return pd.DataFrame([{"metric": name, **vars(e)} for name, e in self.estimates().items()])
 
     def controlled(self, metric: str) -> Estimate:
-        """A metric sharpened by work conservation as a control variate: narrower near saturation, same truth.
+        """A metric corrected by work conservation, and by surges of arrivals where they were counted: same truth, known better.
 
-        Needs 10 replications; with fewer it is the plain estimate.
+        Needs 10 replications; with fewer it is the plain estimate. A run to a precision on the chain's
+        engines counts surges and corrects all its numbers by itself.
         """
         return controlled(self.sample, metric)
 
@@ -194,16 +200,17 @@ class Run:
                 f'method = "erlang" does not hold for policy {self.system.policy.name!r}: a wait there is not a sum of as many '
                 'services as jobs were found; use method = "empirical".'
             )
+        if method == "erlang" and not self.system.erlang_waits:
+            raise PlanError('method = "erlang" does not hold where servers fail; use method = "empirical".')
         if method not in ("empirical", "erlang"):
             raise PlanError(f'method = {method!r} must be "auto", "empirical" or "erlang".')
         return method
 
     def _ccdf(self, which: str, times: ArrayLike, method: str) -> pd.DataFrame:
         t = np.atleast_1d(np.asarray(times, dtype=np.float64))
-        if method == "erlang" and not self.system.erlang_waits:
-            raise PlanError('method = "erlang" does not hold where servers fail; use method = "empirical".')
-        tail = ccdf_of(self.sample, which, self._method(method))
-        return _with_intervals({"t": t}, *shares(self.sample, lambda tally: tail(tally, t)))
+        sample = self.best_sample
+        tail = ccdf_of(sample, which, self._method(method))
+        return _with_intervals({"t": t}, *shares(sample, lambda tally: tail(tally, t)))
 
     def _quantiles(self, which: str, probabilities: ArrayLike, method: str) -> pd.DataFrame:
         import pandas as pd
@@ -211,14 +218,15 @@ class Run:
         p = np.atleast_1d(np.asarray(probabilities, dtype=np.float64))
         if not np.all((p >= 0) & (p < 1)):
             raise PlanError(f"probabilities = {p.tolist()} must lie in [0, 1).")
-        tail = ccdf_of(self.sample, which, self._method(method))
-        rows = [quantile_estimate(self.sample, float(x), tail) for x in p]
+        sample = self.best_sample
+        tail = ccdf_of(sample, which, self._method(method))
+        rows = [quantile_estimate(sample, float(x), tail) for x in p]
         return pd.DataFrame(
             {"p": p, "value": [e.value for e in rows], "low": [e.low for e in rows], "high": [e.high for e in rows]}
         )
 
     def _distribution(self, name: str, index: Any, formula: Callable[[metrics.Averages], FloatArray]) -> pd.DataFrame:
-        sample = self.sample
+        sample = self.best_sample
         return _with_intervals({name: index}, *shares(sample.counts, lambda tally: formula(sample.averages(tally))))
 
     # ---- what to say ----
@@ -234,6 +242,11 @@ class Run:
                 f"{self.system.rates.n_classes:,} speeds are tallied in {self.groups.n_groups:,} groups of adjacent ones; rates "
                 f"inside a group differ by at most {self.groups.spread:.2%}, and so do the times computed from them."
             )
+        if self.system.load > self.system.availability:
+            said.append(
+                f"load = {self.system.load:.6g} is above {self.system.availability:.4g}, the share of time servers are up: "
+                "more work comes than they can do, so queues fill and jobs are blocked."
+            )
         if math.isfinite(self.system.arrivals.length) and len(self.replications) > 1:
             said.append(
                 "arrivals are a record: all replications see the same jobs, so intervals say how ties fell, not how days differ."
@@ -242,11 +255,6 @@ class Run:
 
     def __repr__(self) -> str:
         return (
-        if self.system.load > self.system.availability:
-            said.append(
-                f"load = {self.system.load:.6g} is above {self.system.availability:.4g}, the share of time servers are up: "
-                "more work comes than they can do, so queues fill and jobs are blocked."
-            )
             f"Run({self.system!r}, engine={self.engine}, replications={len(self.replications)}, jobs={self.jobs:,}, "
             f"p_W={self['waiting_probability'].value:.4g})"
         )

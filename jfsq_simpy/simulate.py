@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from jfsq_simpy import engines
+from jfsq_simpy.controls import surges_of
 from jfsq_simpy.draws import Seed
 from jfsq_simpy.engines import Engine, Progress
 from jfsq_simpy.errors import PlanError
@@ -68,7 +69,8 @@ def simulate(
     horizon, jobs : how long to measure a replication, in time units after the warm-up or as the
         expected number of arrivals (one of the two; with `precision` neither is needed: 100,000 jobs)
     precision : {"metric": ..., "relative": 0.05, "max_seconds": 600}, optional; adds replications until
-        the interval's half width is that share of the value, or the time is up
+        the interval's half width is that share of the value, or the time is up. In the chain view surges
+        of arrivals are counted too, and all numbers of the run corrected by them (`Run.controlled`)
     warmup : "auto" (pilot replications, MSER-5) or time units
     replications : how many (default 10; 1 with a trace), or the numbers to run, say [99]
     engine : "auto", "process", "events", "lockstep", "chain"
@@ -97,6 +99,7 @@ def simulate(
     length = window_length(system, horizon, jobs)
     seed, chosen = Seed.of(rng), engines.choose(engine, system, trace=trace is not False)
     planned = Window(_warmup_time(warmup), length, batches or (BATCHES if len(numbers) == 1 else 1), drain)
+    observe = observed_for(system, chosen, observe, precise=goal is not None)
     engines.compile_for(chosen)
     warm = WarmupChoice(planned.warmup, 0, 0.0)
     if _is_auto(warmup):
@@ -130,6 +133,15 @@ def simulate(
     )
     run.trace = recorded
     return run if goal is None else _until_precise(run, goal, measure, before)
+
+
+def observed_for(system: System, engine: Engine, observe: Observables, *, precise: bool) -> Observables:
+    """What a run counts at snapshots: surges too where a precision is wanted and the engine can. Errors: PlanError."""
+    if engine.view == "chain":
+        return replace(observe, surges=surges_of(system)) if precise and not observe.surges else observe
+    if observe.surges:
+        raise PlanError(f'observe.surges are counted in the chain view, and engine {engine.name} is not: take engine = "chain".')
+    return observe
 
 
 def window_length(system: System, horizon: float | None, jobs: float | None) -> float:

@@ -23,6 +23,7 @@ from jfsq_simpy.system import System
 
 SNAPSHOTS_PER_UNIT = 8
 MOST_CLASSES = 4096  # above, adjacent speeds share a group
+SURGE_POWERS = 5  # powers of the jobs present, from 0 on, by which surges of arrivals are weighted
 MOST_BANDS = 64  # waits are binned by speed class, or by this many bands of adjacent classes
 
 # Waits and responses are binned by the leading bits of the float: 128 bins an octave, each at most
@@ -93,6 +94,8 @@ class Observables:
     `tails` : triples (a, c, t); how many snapshots had min(waiting - a, c - busy) >= t
     `idle_tails` : pairs (m, t); how many had at least t idle servers among the m fastest
     `powers` : pairs (eta, r), r >= 1 whole; sums over snapshots of ((mean queue - eta)+)^r
+    `surges` : a pair (centre, scale), chain view only; sums over snapshots of x^k times the surge, k = 0 .. 4, with
+        x = (jobs present - centre) / scale, and the surge the arrivals until the next snapshot less their expectation
     `path` : keep the number of jobs present at every snapshot (memory grows with the run)
     """
 
@@ -101,6 +104,7 @@ class Observables:
     idle_tails: tuple[tuple[int, float], ...] = ()
     powers: tuple[tuple[float, int], ...] = ()
     path: bool = False
+    surges: tuple[float, float] | None = None
 
     @property
     def joint_shape(self) -> tuple[int, int]:
@@ -217,6 +221,7 @@ class Tally:
     idle_tails: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
     powers: FloatArray = field(default_factory=lambda: np.zeros(0))
     path: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
+    surges: FloatArray = field(default_factory=lambda: np.zeros(0))
     wait_bins: IntArray | None = None  # (n_bands, N_BINS)
     response_bins: IntArray | None = None
     wait_ticks: int = 0
@@ -237,6 +242,7 @@ class Tally:
             tails=np.zeros(len(observe.tails), np.int64),
             idle_tails=np.zeros(len(observe.idle_tails), np.int64),
             powers=np.zeros(len(observe.powers)),
+            surges=np.zeros(SURGE_POWERS if observe.surges else 0),
             wait_bins=bins(),
             response_bins=bins(),
         )
@@ -288,6 +294,19 @@ class Tally:
                 power *= excess
             # one after the other, as an engine adds them: the same bits in every engine
             self.powers[i] = np.cumsum(np.concatenate([self.powers[i : i + 1], power]))[-1]
+
+    def count_surges(self, observe: Observables, present: IntArray, surge: FloatArray) -> None:
+        """Count what followed consecutive snapshots.
+
+        `present` : int array (n,), jobs present; `surge` : float array (n,), arrivals from each to the next
+        snapshot of the batch, less their expectation.
+        """
+        if observe.surges:
+            centre, scale = observe.surges
+            x, power = (present - centre) / scale, surge
+            for k in range(SURGE_POWERS):
+                self.surges[k] = np.cumsum(np.concatenate([self.surges[k : k + 1], power]))[-1]
+                power = power * x
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Tally):

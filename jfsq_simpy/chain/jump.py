@@ -15,7 +15,7 @@ import numpy as np
 
 from jfsq_simpy.chain import layout
 from jfsq_simpy.chain.paths import First, Path, kind_of, path_of
-from jfsq_simpy.chain.plan import Plan, first_holding, grid_of, plan_of, supports
+from jfsq_simpy.chain.plan import Plan, arrivals_between_snapshots, first_holding, grid_of, plan_of, supports
 from jfsq_simpy.chain.watching import Watcher, is_wanted
 from jfsq_simpy.draws import Seed
 from jfsq_simpy.errors import PlanError
@@ -55,12 +55,13 @@ def run(
     plan, groups = plan_of(system, form), groups_of(system, observe)
     path = _path(system, plan, groups, seed, replication, start)
     grid = grid_of(path.rate, window)
+    expected = arrivals_between_snapshots(system, path.rate, grid)
     path.advance(0, grid.warmup, NEVER, NEVER)
     path.forget()
     tallies = []
     for begin, end in zip(grid.edges[:-1].tolist(), grid.edges[1:].tolist(), strict=True):
         n_before = grid.snapshots_before(begin)
-        watcher = Watcher(system, groups, observe, n_before, path.choices) if is_wanted(observe) else None
+        watcher = Watcher(system, groups, observe, n_before, path.choices, expected) if is_wanted(observe) else None
         path.advance(grid.warmup + begin, end - begin, grid.warmup + n_before * grid.stride, grid.stride, watcher)
         tallies.append(path.tally())
         if watcher is not None:

@@ -18,7 +18,7 @@ from jfsq_simpy.chain.abreast import ServersAbreast
 from jfsq_simpy.chain.abreast_classes import ClassesAbreast
 from jfsq_simpy.chain.abreast_sets import SetsAbreast
 from jfsq_simpy.chain.observed import Observed
-from jfsq_simpy.chain.plan import Grid, Plan, first_holding, grid_of, plan_of, supports
+from jfsq_simpy.chain.plan import Grid, Plan, arrivals_between_snapshots, first_holding, grid_of, plan_of, supports
 from jfsq_simpy.chain.streams import Streams
 from jfsq_simpy.draws import Seed
 from jfsq_simpy.rates import IntArray
@@ -108,6 +108,7 @@ class _Run:
         self.n_paths, self.window = len(numbers), window
         self.fleet = _fleet(system, plan, groups, len(numbers), first_holding(system, start))
         self.grid: Grid = grid_of(self.fleet.events.rate, window)
+        self.expected = arrivals_between_snapshots(system, self.fleet.events.rate, self.grid)
         self.streams = Streams(seed, numbers)
         self.block = max(1, BLOCK_CELLS // len(numbers))
         self.arrivals = np.zeros(len(numbers), dtype=np.int64)
@@ -118,7 +119,7 @@ class _Run:
         batches = []
         for begin, end in zip(self.grid.edges[:-1].tolist(), self.grid.edges[1:].tolist(), strict=True):
             first = self.grid.snapshots_before(begin)
-            observed = Observed(self.observe, self.system, self.n_paths, first, self.streams)
+            observed = Observed(self.observe, self.system, self.n_paths, first, self.streams, self.expected)
             self._advance(self.grid.warmup + begin, self.grid.warmup + end, observed)
             snapshots = self.grid.snapshots_before(end) - first
             joins, held = self.fleet.counted()
@@ -136,11 +137,21 @@ class _Run:
         for first in range(begin, end, self.block):
             n = min(self.block, end - first)
             self.fleet.load(self.streams, first, n)
+            counted = 0
             for k in range(n):
                 if observed is not None and (first + k - self.grid.warmup) % self.grid.stride == 0:
+                    self._arrivals(observed, counted, k)
                     self.fleet.snapshot(observed)
+                    counted = k
                 self.fleet.step(k)
+            self._arrivals(observed, counted, n)
             self.arrivals += self.fleet.count_joins()
+
+    def _arrivals(self, observed: Observed | None, begin: int, end: int) -> None:
+        """Tell which replications events begin .. end - 1 of the block brought a job to."""
+        if observed is not None and self.observe.surges:
+            arriving = self.fleet.arriving_from
+            observed.arrivals(self.fleet.path[arriving[begin] : arriving[end]])
 
     def _tally(self, i: int, joins: IntArray, held: IntArray, snapshots: int, observed: Observed) -> Tally:
         tally = Tally(joins[:, :-1].copy(), held, int(joins[:, -1].sum()), snapshots)

@@ -1,8 +1,8 @@
 """Snapshots beyond the levels: the caller's observables, counted for many replications at once.
 
-In    at each snapshot, jobs present and idle servers of every replication
+In    at each snapshot, jobs present, idle servers and arrivals so far of every replication
 Out   the fields of each replication's Tally that `Observables` asks for
-Rule  the same comparisons, and the same float operations in the same order, as `Tally.observe`
+Rule  the same comparisons, and the same float operations in the same order, as `Tally.observe` and `Tally.count_surges`
 Cost  a few array operations a snapshot; nothing when nothing is asked
 """
 
@@ -17,13 +17,13 @@ from jfsq_simpy.chain.streams import Streams
 from jfsq_simpy.chain.watching import is_wanted
 from jfsq_simpy.rates import IntArray
 from jfsq_simpy.system import System
-from jfsq_simpy.tally import Observables, Tally
+from jfsq_simpy.tally import SURGE_POWERS, Observables, Tally
 
 
 class Observed:
     """What one batch saw at its snapshots, a row a replication."""
 
-    def __init__(self, observe: Observables, system: System, n_paths: int, first: int, streams: Streams) -> None:
+    def __init__(self, observe: Observables, system: System, n_paths: int, first: int, streams: Streams, expected: float) -> None:
         self.observe, self.n_servers = observe, system.n_servers
         self.cuts, self.number, self.streams = cuts_of(system, observe), first, streams
         self.joint = np.zeros((n_paths, *observe.joint_shape), dtype=np.int64)
@@ -31,11 +31,19 @@ class Observed:
         self.idle_tails = np.zeros((n_paths, len(observe.idle_tails)), dtype=np.int64)
         self.powers = np.zeros((n_paths, len(observe.powers)))
         self.path: list[IntArray] = []
+        self.expected = expected  # arrivals from one snapshot to the next
+        self.arrived = np.zeros(n_paths, dtype=np.int64)  # since the last snapshot
+        self.surges = np.zeros((n_paths, SURGE_POWERS if observe.surges else 0))
+        self.last: IntArray | None = None  # jobs present at the last snapshot
 
     @property
     def wanted(self) -> bool:
         """Whether there is anything to count."""
         return is_wanted(self.observe)
+
+    def arrivals(self, path: IntArray) -> None:
+        """Count arrivals, each at the replication it came in."""
+        self.arrived += np.bincount(path, minlength=self.arrived.size)
 
     def take(self, present: IntArray, idle: IntArray, idle_before: Callable[[int], IntArray]) -> None:
         """Count one snapshot of every replication.
@@ -63,7 +71,18 @@ class Observed:
             self.powers[:, i] += power
         if self.observe.path:
             self.path.append(present)
+        self._count_surges()
+        self.last = present
         self.number += 1
+
+    def _count_surges(self) -> None:
+        if self.observe.surges and self.last is not None:
+            centre, scale = self.observe.surges
+            x, power = (self.last - centre) / scale, self.arrived - self.expected
+            for k in range(SURGE_POWERS):
+                self.surges[:, k] += power
+                power = power * x
+        self.arrived[:] = 0
 
     def _idle_among(self, i: int, idle_before: Callable[[int], IntArray]) -> IntArray:
         m, begin, end = (int(x[i]) for x in self.cuts)
@@ -76,6 +95,6 @@ class Observed:
     def put(self, path: int, tally: Tally) -> None:
         """Write one replication's row into its tally."""
         tally.joint, tally.tails, tally.idle_tails = self.joint[path], self.tails[path], self.idle_tails[path]
-        tally.powers = self.powers[path]
+        tally.powers, tally.surges = self.powers[path], self.surges[path]
         if self.path:
             tally.path = np.array([p[path] for p in self.path], dtype=np.int64)

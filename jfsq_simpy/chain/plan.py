@@ -150,6 +150,11 @@ def grid_of(rate: float, window: Window) -> Grid:
     return Grid(math.ceil(rate * window.warmup), length, max(1, round(rate / SNAPSHOTS_PER_UNIT)), edges)
 
 
+def arrivals_between_snapshots(system: System, rate: float, grid: Grid) -> float:
+    """How many jobs arrive from one snapshot to the next in the mean, whatever the state: events are independent of it."""
+    return grid.stride * system.arrival_rate / rate
+
+
 def first_holding(system: System, start: str) -> int:
     """How many of the fastest servers hold a job at time 0. Errors: PlanError."""
     if start not in STARTS:

@@ -16,7 +16,7 @@ import numpy as np
 
 from jfsq_simpy.chain.choices import choice_words, picked
 from jfsq_simpy.chain.exchange import cuts_of, overlap, seeds
-from jfsq_simpy.chain.plan import Plan, first_holding, grid_of, plan_of
+from jfsq_simpy.chain.plan import Plan, arrivals_between_snapshots, first_holding, grid_of, plan_of
 from jfsq_simpy.chain.shares import by_group, exchanged
 from jfsq_simpy.chain.streams import Streams
 from jfsq_simpy.chain.tables import class_events, rate_weights, server_events, times_high
@@ -224,7 +224,8 @@ def run(
         among: IntArray = counted + overlap(end - begin, m - begin, of_class, seed_of)
         return among
 
-    arrivals = 0
+    expected = arrivals_between_snapshots(system, state.rate, grid)
+    arrivals, last = 0, (-1, 0, 0)  # of the last snapshot: its batch, jobs present, arrivals before it
     for k, (words, choices) in zip(range(-grid.warmup, grid.length), events(state, system, seed, replication), strict=False):
         batch = int(np.searchsorted(grid.edges, k, side="right")) - 1
         if k >= 0 and k % grid.stride == 0:
@@ -234,6 +235,9 @@ def run(
             present = np.array([(levels @ np.arange(system.places + 1)).sum()])
             idle_among = [idle_before_cut(i, k // grid.stride, levels[:, 0]) for i in range(cuts.fastest.size)]
             tallies[batch].count_paths(observe, groups, present, levels[:, 0].sum(keepdims=True), idle_among)
+            if last[0] == batch:
+                tallies[batch].count_surges(observe, np.array([last[1]]), np.array([arrivals - last[2] - expected]))
+            last = batch, int(present[0]), arrivals
         sent = state.apply(words, choices)
         arrivals += sent is not None
         if k >= 0 and sent is not None:

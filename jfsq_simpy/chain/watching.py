@@ -1,8 +1,8 @@
 """The caller's observables in a compiled run: the kernels keep a log, and the log is counted here.
 
-In    a log of snapshots: jobs present, idle servers, idle servers among the first so many
+In    a log of snapshots: jobs present, idle servers, idle servers among the first so many, arrivals so far
 Out   the fields of a Tally that `Observables` asks for
-Rule  counted by `Tally.count_paths`, so by the definition itself
+Rule  counted by `Tally.count_paths` and `count_surges`, so by the definition itself
 Cost  about a microsecond a snapshot, and nothing where nothing is asked
 """
 
@@ -24,28 +24,33 @@ ROWS = 2**13  # snapshots logged before they are counted
 class Log(NamedTuple):
     """What a kernel writes at each snapshot, a row each; no rows: nothing is wanted."""
 
-    row: IntArray  # (ROWS, 2 + n_marks): jobs present, idle servers, idle servers among the first `marks`
+    row: IntArray  # (ROWS, 3 + n_marks): jobs present, idle servers, idle servers among the first `marks`, arrivals of the batch
     marks: IntArray  # (n_marks,)
 
 
-NO_LOG = Log(np.zeros((0, 2), dtype=np.int64), np.zeros(0, dtype=np.int64))
+NO_LOG = Log(np.zeros((0, 3), dtype=np.int64), np.zeros(0, dtype=np.int64))
 
 
 class Watcher:
     """The observables of one batch of one replication; its snapshots are `first`, first + 1, ... of the window."""
 
-    def __init__(self, system: System, groups: Groups, observe: Observables, first: int, choices: Stream) -> None:
+    def __init__(self, system: System, groups: Groups, observe: Observables, first: int, choices: Stream, expected: float) -> None:
         self.observe, self.groups, self.number, self.choices = observe, groups, first, choices
+        self.expected = expected  # arrivals from one snapshot to the next
+        self.last = np.zeros((0, 2), dtype=np.int64)  # jobs present and arrivals so far, at the last snapshot counted
         self.cuts = cuts_of(system, observe)
         marks = np.concatenate([self.cuts.begin, self.cuts.end])
-        self.log = Log(np.zeros((ROWS, 2 + marks.size), dtype=np.int64), marks)
+        self.log = Log(np.zeros((ROWS, 3 + marks.size), dtype=np.int64), marks)
         self.tally = Tally.empty(groups, system.places, observe, per_job=False)
 
     def take(self, n: int) -> None:
         """Count the first n rows of the log."""
         rows = self.log.row[:n]
-        among = [self._idle_among(i, rows[:, 2:]) for i in range(self.cuts.fastest.size)]
+        among = [self._idle_among(i, rows[:, 2:-1]) for i in range(self.cuts.fastest.size)]
         self.tally.count_paths(self.observe, self.groups, rows[:, 0], rows[:, 1], among)
+        known = np.concatenate([self.last, rows[:, [0, -1]]])
+        self.tally.count_surges(self.observe, known[:-1, 0], np.diff(known[:, 1]) - self.expected)
+        self.last = known[-1:]
         self.number += n
 
     def _idle_among(self, i: int, idle_before: IntArray) -> IntArray:
@@ -61,10 +66,10 @@ class Watcher:
 
     def put(self, tally: Tally) -> None:
         """Write what was seen into a tally."""
-        for name in ("joint", "tails", "idle_tails", "powers", "path"):
+        for name in ("joint", "tails", "idle_tails", "powers", "path", "surges"):
             setattr(tally, name, getattr(self.tally, name))
 
 
 def is_wanted(observe: Observables) -> bool:
     """Whether there is anything to watch."""
-    return bool(observe.joint or observe.tails or observe.idle_tails or observe.powers or observe.path)
+    return bool(observe.joint or observe.tails or observe.idle_tails or observe.powers or observe.path or observe.surges)

@@ -25,7 +25,7 @@ from jfsq_simpy.experiment.ledger import Ledger
 from jfsq_simpy.experiment.plan import Plan, Point
 from jfsq_simpy.experiment.record import SCHEMA, Record, fleet_digest, key_of, plain_window, versions
 from jfsq_simpy.experiment.results import PointResult, Results, plain, run_of
-from jfsq_simpy.simulate import FEWEST_TO_STOP, warmup_for
+from jfsq_simpy.simulate import FEWEST_TO_STOP, observed_for, warmup_for
 from jfsq_simpy.tally import Outcome, Window
 from jfsq_simpy.warmup import WarmupChoice
 
@@ -99,10 +99,11 @@ class Work:
     """One point on its way: first the warm-up, then replications, then more of them while a precision is not reached."""
 
     def __init__(self, point: Point, ledger: Ledger | None) -> None:
-        plan = point.plan
-        self.point, self.ledger = point, ledger
-        self.engine: Engine = engines.choose(plan.engine, point.system, trace=False)
-        self.key = key_of(point, self.engine.view)
+        self.engine: Engine = engines.choose(point.plan.engine, point.system, trace=False)
+        observe = observed_for(point.system, self.engine, point.plan.observe, precise=point.plan.precision is not None)
+        plan = replace(point.plan, observe=observe)
+        self.point, self.ledger = replace(point, plan=plan), ledger
+        self.key = key_of(self.point, self.engine.view)
         self.warmup = WarmupChoice(float(plan.warmup), 0, 0.0) if plan.warmup != "auto" else None
         self.there = ledger.records(self.key) if ledger is not None else {}  # a precision may want more of them
         if ledger is not None:

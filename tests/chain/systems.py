@@ -88,4 +88,5 @@ def _observables(rng: np.random.Generator, n: int) -> Observables:
         idle_tails=((n, 1.0), (int(rng.integers(0, n + 1)), 1.0), (n // 2, 1.5)),
         powers=((0.5, 1), (0.7, 3)),
         path=bool(rng.random() < 0.8),
+        surges=(0.7 * n, float(n) ** 0.5),
     )
