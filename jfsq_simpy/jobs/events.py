@@ -19,6 +19,7 @@ import numpy as np
 from jfsq_simpy.draws import BLOCK, JobBlock, JobDraws, Seed
 from jfsq_simpy.errors import PlanError
 from jfsq_simpy.jobs import bits, layout
+from jfsq_simpy.jobs.board_kernels import posted_of
 from jfsq_simpy.jobs.kernels import loop_of
 from jfsq_simpy.jobs.order import BY_INDEX, QUERIES, order_of
 from jfsq_simpy.jobs.records import Sink
@@ -27,6 +28,7 @@ from jfsq_simpy.system import System
 from jfsq_simpy.tally import NOTHING, Groups, Observables, Outcome, Tally, Window, groups_of
 
 NOBODY_TIES = np.empty(0)
+LARGEST_BOARDS = 2**25  # boards x servers: some 50 bytes each
 LARGEST_FLEET = 2**31  # servers x places: departures are numbered in 32 bits
 
 
@@ -96,7 +98,8 @@ class Loop:
             self.sink.write({"job": -1 - jobs, **rows._asdict(), "size": sizes})
         self.fleet = layout.servers_of(self.system, self.groups, queue, free_at)
         self.order = order_of(self.system, queue)
-        self.kernel = loop_of(self.order)
+        self.posted = posted_of(self.system, self.order, queue)
+        self.kernel = loop_of(self.order, self.posted)
         self.clock = layout.clock_of(queue)
 
     def advance(self, stage: Stage) -> Tally:
@@ -129,8 +132,9 @@ class Loop:
         ties = NOBODY_TIES if self.order.ties == BY_INDEX else block.ties
         self.done = self.kernel(
             self.done, block.gaps, block.sizes, ties, block.samples, block.turns,
-            stage.end, self.window.end + self.window.drain, self.window.warmup, stage.first_snapshot, stage.snapshots,
+            block.marks, stage.end, self.window.end + self.window.drain, self.window.warmup, stage.first_snapshot, stage.snapshots,
             self.fleet, self.order, self.calendar, self.clock, self.watch, counts, self.rows,
+            self.posted,
         )  # fmt: skip
         return self.done
 
@@ -174,8 +178,8 @@ def supports(system: System) -> str | None:
         return "servers that fail are in engine process alone"
     if type(system.policy.query) not in QUERIES:
         return f'policy {system.policy.name!r} asks servers in a way that is not compiled; take engine = "process"'
-    if not system.knowledge.perfect:
-        return 'what dispatchers know is not compiled; take engine = "process"'
+    if (cells := system.knowledge.boards * system.n_servers) > LARGEST_BOARDS and not system.knowledge.true_queues:
+        return f"boards x servers = {cells:,} is above {LARGEST_BOARDS:,}"
     if system.n_servers * system.places > LARGEST_FLEET:
         return f"N x places = {system.n_servers * system.places:,} is above {LARGEST_FLEET:,}; the chain view follows no single job"
     return None

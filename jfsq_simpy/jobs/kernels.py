@@ -81,7 +81,7 @@ def loop_for(any_policy: bool, by_board: bool = False) -> Callable[..., int]:
         """
         how, ties, in_tree = BY_SETS, BY_INDEX, False
         if any_policy:
-            how, ties, in_tree = order.how, order.ties, order.how in (BY_TREE, BY_IDLE)
+            how, ties, in_tree = order.how, order.ties, order.best.size > 0
         n_tie_classes = order.n_tie_classes
         tie_class, words, blocks, regions = order.tie_class, order.words, order.blocks, order.regions
         on, on_by_class, on_by_block = order.on, order.on_by_class, order.on_by_block
@@ -157,7 +157,7 @@ def loop_for(any_policy: bool, by_board: bool = False) -> Callable[..., int]:
                                         if n_tie_classes > 1:
                                             on_by_class[level, tie_class[n]] += 1
                                 if by_board:
-                                    post_left(posted, rank, speed_class, places, n, node, level)
+                                    post_left(posted, rank, speed_class, np.int64(places), n, node, np.int64(level))
                             node = following
                         head[position & mask] = kept
                     if position >= last:
@@ -276,7 +276,7 @@ def loop_for(any_policy: bool, by_board: bool = False) -> Callable[..., int]:
                 head[at] = node
                 if by_board:
                     posted.senders[node] = marks[k]
-                    post_sent(posted, rank, speed_class, places, n, marks[k])
+                    post_sent(posted, rank, speed_class, np.int64(places), n, marks[k])
 
                 # ---- its counts: JobCounter._count_batch, tally.time_bin, tally.ticks ----
                 if departure <= last_instant:

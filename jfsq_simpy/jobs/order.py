@@ -97,8 +97,8 @@ def order_of(system: System, queue: Bytes) -> Order:
     tabled = how not in (BY_SETS, BY_DRAW, BY_TURN)
     rank = policy.rank_table(rates, places) if tabled else np.zeros((0, 0), np.int32)
     speed_class = np.repeat(np.arange(rates.n_classes, dtype=np.uint32), rates.counts) if tabled else np.zeros(0, np.uint32)
-    treed = how in (BY_TREE, BY_IDLE)
-    best, tied = _tree(rank[speed_class, queue]) if treed else (np.zeros(0, np.int32), np.zeros(0, np.int32))
+    treed = how in (BY_TREE, BY_IDLE) and system.knowledge.true_queues  # else each board has a tree of its own
+    best, tied = tree(rank[speed_class, queue]) if treed else (np.zeros(0, np.int32), np.zeros(0, np.int32))
     shares, chances = _shares(policy.query, rates)
     by_rate = how == BY_DRAW and ties == BY_RATE
     return Order(
@@ -131,7 +131,7 @@ def _how(system: System) -> int:
     policy = system.policy
     if not isinstance(policy.query, AskAll):
         return QUERIES[type(policy.query)]
-    if policy.level_then_speed or policy.level_only:
+    if system.knowledge.true_queues and (policy.level_then_speed or policy.level_only):
         return BY_SETS
     return BY_TREE if policy.rank_table(system.rates, system.places).any() else BY_DRAW
 
@@ -181,7 +181,8 @@ def _packed(flags: NDArray[np.bool_]) -> Words:
     return np.packbits(padded, bitorder="little").view(np.uint64)
 
 
-def _tree(ranks: Ints) -> tuple[Ints, Ints]:
+def tree(ranks: Ints) -> tuple[Ints, Ints]:
+    """A tournament tree of servers that rank so: `best` and `tied` of an Order."""
     leaves = 1 << (ranks.size - 1).bit_length()
     best = np.full(2 * leaves, np.iinfo(np.int32).max, np.int32)
     tied = np.ones(2 * leaves, np.int32)
