@@ -78,7 +78,7 @@ def execute(arguments: Sequence[str]) -> int:
     """Run one command; its exit code. Nothing is raised."""
     try:
         status = app(args=list(arguments), prog_name="jfsq", standalone_mode=False)
-        return Status.INTERRUPTED if status == TYPER_INTERRUPTED else int(status or 0)
+        return complain("interrupted.", Status.INTERRUPTED) if status == TYPER_INTERRUPTED else int(status or 0)
     except (Interrupted, KeyboardInterrupt) as error:
         return complain(str(error) or "interrupted.", Status.INTERRUPTED)
     except AT_FAULT_IS_THE_INPUT as error:
