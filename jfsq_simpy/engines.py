@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from jfsq_simpy.draws import Seed
@@ -20,8 +21,10 @@ from jfsq_simpy.errors import PlanError
 from jfsq_simpy.jobs.records import Sink
 from jfsq_simpy.system import System
 from jfsq_simpy.tally import Observables, Outcome, Window
+from jfsq_simpy.workers import Crew, available_cores
 
 Progress = Callable[[int, int], None]
+Task = Callable[[], list[Outcome]]
 ABREAST = 256  # replications a lockstep worker advances together, at most
 
 
@@ -99,11 +102,11 @@ def able(system: System) -> list[str]:
     return [name for name, engine in ENGINES.items() if engine.refuses(system, trace=False) is None]
 
 
-def compile_for(engine: Engine) -> float:
-    """Make sure the engine's kernels are compiled; seconds it took (0 for engines that need none)."""
+def compile_for(engine: Engine, system: System | None = None) -> float:
+    """Make sure the kernels a System needs, or all of them, are compiled; seconds it took (0 for engines that need none)."""
     if not engine.compiled:
         return 0.0
-    return float(engine.load().compile_kernels())
+    return float(engine.load().compile_kernels(system))
 
 
 def run_replications(
@@ -120,50 +123,45 @@ def run_replications(
     progress: Progress | None = None,
 ) -> list[Outcome]:
     """One Outcome a number, in their order. With sinks (one a number) they run one after another."""
-    tasks: list[Callable[[], list[Outcome]]]
-    workers = min(workers or os.cpu_count() or 1, len(numbers))
+    workers = min(workers or available_cores(), len(numbers))
     if engine.name == "lockstep":
         share = min(-(-len(numbers) // workers), ABREAST)
         chunks = [numbers[i : i + share] for i in range(0, len(numbers), share)]
-        tasks = [_lockstep(engine, system, seed, chunk, window, observe, start) for chunk in chunks]
+        tasks: list[Task] = [partial(_abreast, engine, system, seed, chunk, window, observe, start) for chunk in chunks]
     else:
         handed: Sequence[Sink | None] = sinks or [None] * len(numbers)
-        tasks = [_single(engine, system, seed, n, window, observe, start, s) for n, s in zip(numbers, handed, strict=True)]
-    results: list[Outcome] = []
-    for outcomes in _side_by_side(engine, tasks, 1 if sinks else workers):
-        results += outcomes
-        if progress:
-            progress(len(results), len(numbers))
-    return results
+        pairs = zip(numbers, handed, strict=True)
+        tasks = [partial(_single, engine, system, seed, number, window, observe, start, sink) for number, sink in pairs]
+    done: dict[int, list[Outcome]] = {}
+    with closing(_side_by_side(engine, tasks, 1 if sinks else workers)) as results:
+        for place, outcomes in results:
+            done[place] = outcomes
+            if progress:
+                progress(sum(map(len, done.values())), len(numbers))
+    return [outcome for place in range(len(tasks)) for outcome in done[place]]
 
 
 def _single(
     engine: Engine, system: System, seed: Seed, number: int, window: Window, observe: Observables, start: str, sink: Sink | None
-) -> Callable[[], list[Outcome]]:
-    def task() -> list[Outcome]:
-        to_sink = {"sink": sink} if engine.view == "jobs" else {}
-        return [engine.load().run(system, seed, number, window, observe=observe, start=start, **to_sink)]
-
-    return task
+) -> list[Outcome]:
+    to_sink = {"sink": sink} if engine.view == "jobs" else {}
+    return [engine.load().run(system, seed, number, window, observe=observe, start=start, **to_sink)]
 
 
-def _lockstep(
+def _abreast(
     engine: Engine, system: System, seed: Seed, numbers: Sequence[int], window: Window, observe: Observables, start: str
-) -> Callable[[], list[Outcome]]:
-    def task() -> list[Outcome]:
-        outcomes: list[Outcome] = engine.load().run(system, seed, numbers, window, observe=observe, start=start)
-        return outcomes
-
-    return task
-
-
-def _side_by_side(engine: Engine, tasks: Sequence[Callable[[], list[Outcome]]], workers: int) -> Iterable[list[Outcome]]:
-    if workers == 1 or len(tasks) == 1:
-        return (task() for task in tasks)
-    from joblib import Parallel, delayed  # choosing an engine needs none of it
-
-    backend = "threading" if engine.compiled else "loky"
-    outcomes: Iterable[list[Outcome]] = Parallel(n_jobs=workers, backend=backend, return_as="generator")(
-        delayed(t)() for t in tasks
-    )
+) -> list[Outcome]:
+    outcomes: list[Outcome] = engine.load().run(system, seed, numbers, window, observe=observe, start=start)
     return outcomes
+
+
+def _side_by_side(engine: Engine, tasks: Sequence[Task], workers: int) -> Generator[tuple[int, list[Outcome]], None, None]:
+    """Each task's place and what it brought, as they end."""
+    if workers == 1 or len(tasks) == 1:
+        yield from ((place, task()) for place, task in enumerate(tasks))
+        return
+    with Crew(workers) as crew:
+        for place, task in enumerate(tasks):
+            crew.submit(place, task, processes=not engine.compiled)
+        while crew.pending:
+            yield crew.next()

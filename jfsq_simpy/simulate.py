@@ -100,7 +100,7 @@ def simulate(
     seed, chosen = Seed.of(rng), engines.choose(engine, system, trace=trace is not False)
     planned = Window(_warmup_time(warmup), length, batches or (BATCHES if len(numbers) == 1 else 1), drain)
     observe = observed_for(system, chosen, observe, precise=goal is not None)
-    engines.compile_for(chosen)
+    engines.compile_for(chosen, system)
     warm = WarmupChoice(planned.warmup, 0, 0.0)
     if _is_auto(warmup):
         warm = choose_warmup(system, length, _pilot(chosen, system, seed, start))

@@ -13,6 +13,7 @@ PACKAGE = Path(__file__).parent.parent / "jfsq_simpy"
 # From the core outwards. A room is a module or a package of that name directly under jfsq_simpy.
 ROOMS = [
     "errors",
+    "workers",
     "rates",
     "laws",
     "policies",

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from jfsq_simpy import engines
-from jfsq_simpy.experiment.executors import available_cores
 from jfsq_simpy.experiment.plan import Point
+from jfsq_simpy.workers import available_cores
 
 JOBS_PER_SECOND = {"process": 5e4, "events": 1e7, "chain": 3e7}
 ABREAST = 64  # replications a lockstep task advances together: below, fewer take hardly less time

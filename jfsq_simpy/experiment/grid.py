@@ -20,7 +20,6 @@ from typing import Any
 from jfsq_simpy import engines
 from jfsq_simpy.engines import Engine
 from jfsq_simpy.experiment.cost import ABREAST
-from jfsq_simpy.experiment.executors import Crew, available_cores
 from jfsq_simpy.experiment.ledger import Ledger
 from jfsq_simpy.experiment.plan import Plan, Point
 from jfsq_simpy.experiment.record import SCHEMA, Record, fleet_digest, key_of, plain_window, versions
@@ -28,6 +27,7 @@ from jfsq_simpy.experiment.results import PointResult, Results, plain, run_of
 from jfsq_simpy.simulate import FEWEST_TO_STOP, observed_for, warmup_for
 from jfsq_simpy.tally import Outcome, Window
 from jfsq_simpy.warmup import WarmupChoice
+from jfsq_simpy.workers import Crew, available_cores
 
 
 @dataclass(frozen=True)
@@ -69,8 +69,9 @@ def run(
             progress(Progress(done, wanted, jobs, max(time.perf_counter() - began, 0.0)))
 
     tell(sum(len(w.records) for w in works))
-    for engine in {w.engine for w in works if w.missing}:
-        engines.compile_for(engine)
+    for work in works:
+        if work.missing:
+            engines.compile_for(work.engine, work.point.system)
     began = time.perf_counter()
     try:
         _work_off(works, Crew(workers or available_cores()), lambda: tell(sum(len(w.records) for w in works)))

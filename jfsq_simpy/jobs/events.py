@@ -13,6 +13,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -99,7 +100,7 @@ class Loop:
         self.fleet = layout.servers_of(self.system, self.groups, queue, free_at)
         self.order = order_of(self.system, queue)
         self.posted = posted_of(self.system, self.order, queue)
-        self.kernel = loop_of(self.order, self.posted)
+        self.kernel = loop_of(self.system)
         self.clock = layout.clock_of(queue)
 
     def advance(self, stage: Stage) -> Tally:
@@ -185,9 +186,17 @@ def supports(system: System) -> str | None:
     return None
 
 
-def compile_kernels() -> float:
-    """Make sure the kernels are compiled (or read from disk); seconds it took."""
+def compile_kernels(system: System | None = None) -> float:
+    """Make sure the loop a System needs, or without one every loop, is compiled (or read from disk); seconds it took."""
     before = time.perf_counter()
-    for policy in ("jfsq", "random"):  # one that draws nothing to choose a server, one that does
-        run(System(rates=[1.5, 0.5], load=0.5, places=2, policy=policy), Seed.of(0), 0, Window(0.0, 1.0))
+    wanted = None if system is None else loop_of(system)
+    for small in _one_of_each():
+        if wanted in (None, loop_of(small)):
+            run(small, Seed.of(0), 0, Window(0.0, 1.0))
     return time.perf_counter() - before
+
+
+def _one_of_each() -> list[System]:
+    """A System for each loop: nothing is drawn to choose a server, something is, dispatchers go by boards."""
+    pair = partial(System, rates=[1.5, 0.5], load=0.5, places=2)
+    return [pair(), pair(policy="random"), pair(knowledge={"dispatchers": 2})]

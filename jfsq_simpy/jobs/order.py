@@ -82,11 +82,7 @@ class Order(NamedTuple):
 def order_of(system: System, queue: Bytes) -> Order:
     """The dispatcher's view of servers that hold `queue` jobs each."""
     policy, rates, places = system.policy, system.rates, system.places
-    how = _how(system)
-    classes = _tie_classes(policy, rates) if how == BY_SETS else np.zeros(1, np.int64)
-    ties = TIES[policy.ties]
-    if how == BY_SETS and classes.size == system.n_servers:
-        ties = BY_INDEX  # no two servers ever rank the same
+    how, ties, classes = rule_of(system)
     sets = places if how == BY_SETS else 0
     words, blocks, regions, on_by_block = _sets(queue, sets)
     several = how == BY_SETS and ties != BY_INDEX and classes.size > 1
@@ -122,6 +118,20 @@ def order_of(system: System, queue: Bytes) -> Order:
         chances=chances,
         replace=bool(getattr(getattr(policy.query, "then", policy.query), "replace", False)),
     )
+
+
+def rule_of(system: System) -> tuple[int, int, IntArray]:
+    """How the best server is found, how ties are broken, and how many servers are in each class that may tie.
+
+    >>> how, ties, _ = rule_of(System(rates=[1.5, 0.5], load=0.9, places=3))
+    >>> (how, ties) == (BY_SETS, BY_INDEX)
+    True
+    """
+    how, ties = _how(system), TIES[system.policy.ties]
+    classes = _tie_classes(system.policy, system.rates) if how == BY_SETS else np.zeros(1, np.int64)
+    if how == BY_SETS and classes.size == system.n_servers:
+        ties = BY_INDEX  # no two servers ever rank the same
+    return how, ties, classes
 
 
 # ---- parts ---------------------------------------------------------------------------------------------------

@@ -287,7 +287,7 @@ def _round_load(arrival: FloatArray, n_servers: int) -> float:
 
 def _run(system: System, seed: Seed, number: int, jobs: Log, engine: str, trace: bool | str | Path) -> Trace:
     chosen = engines.choose(engine, system, trace=True)
-    engines.compile_for(chosen)
+    engines.compile_for(chosen, system)
     last = float(jobs.arrival[-1])
     # records are kept from the start whatever is measured; measuring begins at the end, since snapshots
     # all along a sparse log would outgrow the log

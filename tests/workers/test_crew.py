@@ -6,12 +6,14 @@ import os
 import signal
 import threading
 import time
+from contextlib import suppress
+from functools import partial
 
 import pytest
 
 from jfsq_simpy.errors import JfsqError
-from jfsq_simpy.experiment.executors import Crew
-from jfsq_simpy.experiment.worker import Worker
+from jfsq_simpy.workers import Crew
+from jfsq_simpy.workers.process import Worker
 
 
 @pytest.mark.parametrize(("workers", "processes"), [(1, False), (3, False), (1, True)])
@@ -35,6 +37,38 @@ def test_processes_are_processes_and_threads_are_not() -> None:
         crew.submit("wrong", lambda: 1 / 0, processes=True)
         with pytest.raises(ZeroDivisionError):
             crew.next()
+
+
+def test_a_process_is_there_for_the_next_crew_unless_what_it_would_see_has_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def id_of_process() -> int:
+        with Crew(2) as crew:
+            crew.submit(0, os.getpid, processes=True)
+            found: int = crew.next()[1]
+        for thread in threading.enumerate():
+            if thread.daemon:
+                thread.join(timeout=5)  # it has handed its process back when it ends
+        return found
+
+    first = id_of_process()
+    assert id_of_process() == first
+    monkeypatch.setenv("SOMETHING", "else")
+    assert id_of_process() != first
+
+
+def test_nobody_begins_another_task_after_an_interrupt() -> None:
+    begun: list[int] = []
+
+    def task(n: int) -> None:
+        begun.append(n)
+        time.sleep(0.2)
+
+    with suppress(KeyboardInterrupt), Crew(1) as crew:
+        for n in range(5):
+            crew.submit(n, partial(task, n), processes=False)
+        crew.next()
+        raise KeyboardInterrupt
+    time.sleep(0.5)
+    assert len(begun) <= 2
 
 
 def test_what_a_task_prints_is_not_taken_for_its_result(capfd: pytest.CaptureFixture[str]) -> None:
