@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy
 
+from jfsq_simpy.knowledge import Refreshed, Reported
 from jfsq_simpy.rates import FloatArray, IntArray
 from jfsq_simpy.system import System
 from jfsq_simpy.tally import TICKS, Groups, Tally
@@ -148,8 +149,14 @@ def messages_per_job(a: Averages) -> float:
     Polling: a request and a reply for each server asked. Reports: a server that falls idle says so,
     and each such report is answered by one job that finds it idle. With "reports, else poll" only a
     job that finds nobody idle asks, and such a job waits or is blocked. Departures: one for each job.
+    Whoever goes by a board (knowledge) asks nobody else: of its own jobs it hears when one leaves, a refresh
+    is a request and a reply for each server and dispatcher, a report goes to every dispatcher.
     """
-    policy = a.system.policy
+    policy, known = a.system.policy, a.system.knowledge
+    if not known.true_queues and policy.messages != "none":
+        if isinstance(known.queues, Refreshed):
+            return 2.0 * known.dispatchers / (known.queues.every * a.system.load)
+        return a.accepted * (known.dispatchers if isinstance(known.queues, Reported) else 1)
     asked, reports = 2.0 * policy.query.asks(a.system.rates), float(a.joins[:, 0].sum())
     return {
         "poll": asked,

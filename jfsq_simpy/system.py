@@ -132,8 +132,8 @@ class System:
 
     @property
     def is_markov(self) -> bool:
-        """Whether queue lengths alone are a Markov chain: Poisson arrivals, exponential sizes, servers that do not fail."""
-        return self.size.memoryless and self.arrivals.memoryless and self.breakdowns is None
+        """Whether queue lengths alone are a Markov chain: Poisson, exponential, true boards, servers that never fail."""
+        return self.size.memoryless and self.arrivals.memoryless and self.breakdowns is None and self.knowledge.true_queues
 
     @property
     def erlang_waits(self) -> bool:

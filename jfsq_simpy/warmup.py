@@ -60,7 +60,8 @@ def relaxation_time(system: System) -> float:
     """
     rates, load, places = system.rates, system.load / system.availability, system.places
     queue = 1 / (rates.n_servers * _gap(load, rates.n_servers * (places - 1) + 1))
-    if not isinstance(system.policy.query, (AskAll, AskWork, IdleFirst, OneQueue)) or not system.policy.full_last:
+    looks = isinstance(system.policy.query, (AskAll, AskWork, IdleFirst, OneQueue)) and system.knowledge.true_queues
+    if not looks or not system.policy.full_last:
         alone = rates.speeds * _gap(load / rates.speeds, places)
         queue = max(queue, 1 / float(alone.min()))
     variability = np.clip((system.size.scv + system.arrivals.scv) / 2, 1.0, MOST_VARIABILITY)

@@ -65,14 +65,14 @@ def is_random(policy: Policy) -> bool:
 def supports(system: System) -> str | None:
     """Why the chain view cannot run the system, in one line; None if it can."""
     policy = system.policy
+    if not system.knowledge.perfect:
+        return "the chain view holds the queues and not what dispatchers know of them; the jobs view (process or events) has both"
     if system.breakdowns is not None:
         return "servers that fail are in engine process alone"
     if not system.is_markov:
         return "the chain view needs Poisson arrivals and exponential sizes; the jobs view (engine process or events) takes any law"
     if type(policy) is not Policy or not isinstance(policy.query, AskAll | AskSample):
         return f"the chain view does not know how policy {policy.name} asks; the jobs view (engine process or events) does"
-    if not system.knowledge.perfect:
-        return "the chain view holds the servers' queues and nothing else, and dispatchers go by what they know; the jobs view does"
     reasons = [_refusal(system, form) for form in FORMS]
     return None if None in reasons else reasons[0] if rule_of(system) != "rank" else reasons[1]
 

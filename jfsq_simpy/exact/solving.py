@@ -93,15 +93,15 @@ def is_solvable(system: System) -> bool:
 def _refuse_what_is_no_chain(system: System) -> None:
     if system.breakdowns is not None:
         raise ModelError("exact: servers that fail have more states than queue lengths. Use simulation: simulate(system).")
-    if not system.is_markov:
-        raise ModelError(
-            f"exact: sizes are {system.size!r} and arrivals {system.arrivals!r}; queue lengths are a Markov chain only with "
-            "exponential sizes and Poisson arrivals. Use simulation for others: simulate(system)."
-        )
     if not system.knowledge.perfect:
         raise ModelError(
             "exact: dispatchers do not know all queues as they are (knowledge), so queue lengths alone are no Markov chain. Use "
             "simulation: simulate(system)."
+        )
+    if not system.is_markov:
+        raise ModelError(
+            f"exact: sizes are {system.size!r} and arrivals {system.arrivals!r}; queue lengths are a Markov chain only with "
+            "exponential sizes and Poisson arrivals. Use simulation for others: simulate(system)."
         )
 
 

@@ -212,7 +212,8 @@ class FromLaw(Evidence):
 
 def _idle_first(system: System) -> bool:
     """Whether arrivals are Poisson and go to an idle server whenever there is one."""
-    return system.arrivals.memoryless and (system.policy.level_then_speed or system.policy.level_only)
+    shortest = system.policy.level_then_speed or system.policy.level_only
+    return system.arrivals.memoryless and shortest and system.knowledge.true_queues
 
 
 def _pasta(all_busy: float, waiting_probability: float) -> Identity:

@@ -74,7 +74,8 @@ def measured_coupling(run: Run, eta: float, order: int) -> MeasuredCoupling:
     """
     if not run.observe.joint:
         raise PlanError("the run counted no joint histogram of (waiting, idle); simulate with observe=theory.observables(system).")
-    if not (run.system.policy.full_last and isinstance(run.system.policy.query, AskAll)):
+    looks = isinstance(run.system.policy.query, AskAll) and run.system.knowledge.true_queues
+    if not (run.system.policy.full_last and looks):
         raise PlanError(
             f"policy {run.system.policy.name!r} may block while a place is free, which the joint histogram does not tell."
         )
