@@ -20,7 +20,7 @@ from jfsq_simpy.jobs.bits import Word
 from jfsq_simpy.jobs.choices import ask, ask_fast_and_slow, best_in_tree, best_of_asked, put_in_tree
 from jfsq_simpy.jobs.compiling import part
 from jfsq_simpy.jobs.layout import Bytes, Indices, Servers
-from jfsq_simpy.jobs.order import BY_COIN, BY_DRAW, BY_IDLE, BY_TREE, BY_TURN, Ints, Order, tree
+from jfsq_simpy.jobs.order import BY_COIN, BY_DRAW, BY_IDLE, BY_TREE, BY_TURN, Ints, Order, rule_of, tree
 from jfsq_simpy.knowledge import Own, Refreshed, Reported
 from jfsq_simpy.rates import FloatArray, IntArray
 from jfsq_simpy.system import System
@@ -51,10 +51,15 @@ class Posted(NamedTuple):
     sent_after: Shorts  # (boards, N, late + 1) own jobs sent after each of them
 
 
+def goes_by_boards(system: System) -> bool:
+    """Whether boards are ever looked at: not where they show the truth, nor where no server is asked."""
+    return not system.knowledge.true_queues and rule_of(system)[0] not in (BY_DRAW, BY_TURN)
+
+
 def posted_of(system: System, order: Order, queue: Bytes) -> Posted:
     """The boards at time 0, servers holding `queue` jobs each, which everybody knows (of own jobs: who sent them)."""
     known, queues, n_servers = system.knowledge, system.knowledge.queues, system.n_servers
-    reads = not known.true_queues and order.how not in (BY_DRAW, BY_TURN)  # else no board is ever looked at
+    reads = goes_by_boards(system)
     boards = known.boards if reads else 0
     kind = KINDS.get(type(queues), OWN)
     shown = np.zeros((boards, n_servers), SHOWN)

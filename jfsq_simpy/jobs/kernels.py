@@ -22,7 +22,15 @@ from collections.abc import Callable
 import numpy as np
 
 from jfsq_simpy.jobs.bits import U0, U1, U6, U12, U18, U63, first_one
-from jfsq_simpy.jobs.board_kernels import Posted, choose_by_board, first_read, post_left, post_sent, refresh_boards
+from jfsq_simpy.jobs.board_kernels import (
+    Posted,
+    choose_by_board,
+    first_read,
+    goes_by_boards,
+    post_left,
+    post_sent,
+    refresh_boards,
+)
 from jfsq_simpy.jobs.choices import (
     ask,
     ask_fast_and_slow,
@@ -111,7 +119,8 @@ def loop_for(any_policy: bool, by_board: bool = False) -> Callable[..., int]:
                 refreshing, refresh_time = False, np.inf
                 if by_board:
                     refresh_time = refresh * posted.every / posted.turns
-                    refreshing = refresh_time <= arrival and refresh_time <= next_snapshot and refresh_time < stage_end
+                    # one that no snapshot follows can wait for the arrival that will read it
+                    refreshing = refresh_time <= min(arrival, next_snapshot) and (refresh_time < stage_end or next_snapshot <= arrival)
                 if refreshing:
                     instant = refresh_time
                 elif taken < snapshots and next_snapshot <= arrival:
@@ -326,7 +335,7 @@ advance_by_board = loop_for(any_policy=True, by_board=True)
 
 def loop_of(system: System) -> Callable[..., int]:
     """The loop that suits what dispatchers go by: a seventh faster where nothing need be drawn to choose a server."""
-    if not system.knowledge.true_queues:
+    if goes_by_boards(system):
         return advance_by_board
     how, ties, _ = rule_of(system)
     return advance_by_sets if how == BY_SETS and ties == BY_INDEX else advance_by_any

@@ -124,3 +124,21 @@ def with_a_query(case: Case, seed: int) -> Case:
     )
     policy = Policy("asking", key, queries[seed % len(queries)], ties=ties, full_last=full_last)
     return dataclass_replace(case, system=case.system.replaced(policy=policy))
+
+
+def with_boards(case: Case, seed: int) -> Case:
+    """The same case where dispatchers go by boards: of each kind, often and seldom refreshed, counting their own jobs or not."""
+    rng = np.random.default_rng([seed, 3])
+    count_own = bool(rng.random() < 0.5)
+    queues = (
+        "own",
+        {
+            "name": "refreshed",
+            "every": float(rng.choice([1e-6, 0.125, 0.3, 1.0, 2.7, 1e6])),
+            "count_own": count_own,
+            "staggered": bool(rng.random() < 0.5),
+        },
+        {"name": "reported", "late": int(rng.integers(0, 4)), "count_own": count_own},
+    )
+    knowledge = {"dispatchers": int(rng.choice([1, 2, 3, 12, 100])), "queues": queues[seed % 3]}
+    return dataclass_replace(case, system=case.system.replaced(knowledge=knowledge))
