@@ -15,6 +15,7 @@ from typing import Any, Literal
 from jfsq_simpy.errors import ModelError, PlanError, TooLargeError
 from jfsq_simpy.exact import ExactLaw, solve
 from jfsq_simpy.exact.states import n_states
+from jfsq_simpy.metrics import METRICS
 from jfsq_simpy.run import Run
 from jfsq_simpy.system import System
 from jfsq_simpy.theory import conditions, smallest
@@ -67,7 +68,8 @@ def check(
         *_law_lines(evidence, _truth(system, measured, law)),
         *_identity_lines(evidence),
     ]
-    return CheckReport(system, parameters, tuple(lines), tuple(notes))
+    found = {name: f for name in METRICS if (f := evidence.metric(name)) is not None}
+    return CheckReport(system, parameters, tuple(lines), tuple(notes), found)
 
 
 def bounds(system: System, order: int = 1) -> BoundsReport:

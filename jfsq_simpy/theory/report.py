@@ -9,7 +9,7 @@ Cost  nothing
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -27,6 +27,7 @@ FALSE_ALARM = 1e-6  # probability that noise alone makes a line "violated"
 ROUNDING = 1e-9
 
 Verdict = Literal["holds", "holds within noise", "violated", "warning", "condition not met", "vacuous", "not judged", "shown"]
+WORST_FIRST: tuple[Verdict, ...] = ("violated", "warning", "holds within noise", "holds", "not judged", "shown")
 Relation = Literal["<=", ">=", "=", "~"]
 
 
@@ -101,6 +102,7 @@ class CheckReport:
     parameters: Parameters | None
     lines: tuple[Line, ...]
     notes: tuple[str, ...]
+    found: Mapping[str, Finding] = field(default_factory=dict)  # every metric that can be known, spoken about or not
 
     @property
     def failures(self) -> tuple[Line, ...]:
@@ -124,25 +126,37 @@ class CheckReport:
         return pd.DataFrame([line.row() for line in self.lines])
 
     def by_metric(self) -> pd.DataFrame:
-        """One row a metric: measured, low, high, exact, at_least, limit, the sharpest sound bound, its verdict."""
+        """One row a metric: measured, low, high, exact, at_least, limit, kind of limit, sharpest sound bound, verdict, note.
+
+        Every metric has its row; `verdict` is "no statement" where nothing here speaks about it. Quantities that are
+        no metrics (tails of V, moments) follow, as far as they were counted.
+        """
         import pandas as pd
 
-        rows: dict[str, dict[str, Any]] = {}
+        rows = {name: _measured(name, f) for name, f in self.found.items()}
         for line in self.lines:
             if line.what == "identity" or line.found is None:
                 continue
-            f = line.found
-            row = rows.setdefault(line.quantity, {"metric": line.quantity, "measured": f.value, "low": f.low, "high": f.high})
+            row = rows.setdefault(line.quantity, _measured(line.quantity, line.found))
             column = _column(line)
             if column == "bound":
                 if _preference(line.verdict, line.reference) < _preference(row.get("verdict"), row.get("bound", math.inf)):
                     row |= {"bound": line.reference, "verdict": line.verdict, "note": line.note}
+            elif column == "limit":
+                row |= {"limit": line.reference, "limit_kind": line.note} if "limit" not in row else {}
             elif column:
                 row.setdefault(column, line.reference)
-            if f.exact:
-                row["exact"] = f.value
-        columns = ["metric", "measured", "low", "high", "exact", "at_least", "limit", "bound", "verdict", "note"]
+        spoken = {line.quantity for line in self.lines if line.what != "identity"}
+        for name, row in rows.items():
+            row.setdefault("verdict", self._beside(name) if name in spoken else "no statement")
+        columns = ["metric", "measured", "low", "high", "exact", "at_least", "limit", "limit_kind", "bound", "verdict", "note"]
         return pd.DataFrame(rows.values(), columns=columns)
+
+    def _beside(self, metric: str) -> str:
+        """Where no bound speaks: what the exact value or the lower bound makes of a metric."""
+        said = {line.verdict for line in self.lines if line.what != "identity" and line.quantity == metric}
+        worst = [v for v in WORST_FIRST if v in said]
+        return worst[0] if worst else "no statement"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -153,6 +167,10 @@ class CheckReport:
             "lines": [line.to_dict() for line in self.lines],
             "notes": list(self.notes),
         }
+
+
+def _measured(name: str, f: Finding) -> dict[str, Any]:
+    return {"metric": name, "measured": f.value, "low": f.low, "high": f.high} | ({"exact": f.value} if f.exact else {})
 
 
 def _preference(verdict: str | None, bound: float) -> tuple[bool, bool, float]:
@@ -196,7 +214,10 @@ class BoundLine:
         if s.relation == "order":
             return "an order, without its constant"
         level = "1" if s.trivial == 1 else "what is always true"
-        told = f"vacuous at this N; first below {level} at N = {self.meaningful_from}" if s.vacuous else "below " + level
+        if self.meaningful_from == "no N":
+            told = f"vacuous at every N up to 10^300: never below {level}"
+        else:
+            told = f"vacuous at this N; first below {level} at N = {self.meaningful_from}" if s.vacuous else "below " + level
         return told if s.applies else f"condition not met; {told}"
 
     def to_dict(self) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from jfsq_simpy.views.numbers import short
 from jfsq_simpy.views.tables import SYMBOLS
 
 BAD = ("violated", "warning")
+VERDICTS = {"shown": "limit only"}  # a limit judges nothing at any one N
 
 
 def parameters(report: BoundsReport) -> Table:
@@ -63,18 +64,14 @@ def metrics(report: CheckReport) -> Table:
     table = _table("metric", "measured", "interval", *numbers[1:], "verdict", numbers=numbers)
     failing = {line.quantity: line for line in report.lines if line.what != "identity" and line.verdict in BAD}
     for row in report.by_metric().to_dict("records"):
-        verdict = told(failing[row["metric"]]) if row["metric"] in failing else _text(row["verdict"])
-        values = [short(row[k]) for k in ("exact", "at_least", "limit", "bound")]
-        table.add_row(
-            row["metric"],
-            short(row["measured"]),
-            _interval(row["low"], row["high"]),
-            *values,
-            verdict or _beside(report, row["metric"]),
-        )
+        verdict = told(failing[row["metric"]]) if row["metric"] in failing else VERDICTS.get(row["verdict"], row["verdict"])
+        exact, at_least, limit, bound = (short(row[k]) for k in ("exact", "at_least", "limit", "bound"))
+        guess = " ?" if row["limit_kind"] == "conjecture" else ""
+        interval = _interval(row["low"], row["high"])
+        table.add_row(row["metric"], short(row["measured"]), interval, exact, at_least, limit + guess, bound, verdict)
     table.caption = (
-        "exact: the stationary law. at least: the pooled queue of the fastest servers. limit: where growing N leads, no bound.\n"
-        "bound: the paper's sharpest sound one. Noise alone makes a line `violated` once in a million."
+        "exact: the stationary law. at least: the pooled queue of the fastest servers. limit: where growing N leads, no bound\n"
+        "(?: a conjecture). bound: the paper's sharpest sound one. Noise alone makes a line `violated` once in a million."
     )
     return table
 
@@ -137,22 +134,8 @@ def slopes(rows: Iterable[tuple[Mapping[str, Any], str, Scaling | None, str]]) -
     return table
 
 
-def _beside(report: CheckReport, metric: str) -> str:
-    """Where no bound speaks: what the exact value or the lower bound makes of it."""
-    verdicts = [
-        line.verdict for line in report.lines if line.quantity == metric and line.verdict in ("holds", "holds within noise")
-    ]
-    if not verdicts:
-        return "-"
-    return "holds" if all(v == "holds" for v in verdicts) else "holds within noise"
-
-
 def _interval(low: float, high: float) -> str:
     return "" if low == high or math.isnan(low) else f"{short(low)} .. {short(high)}"
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
 
 
 def _label(value: Any) -> str:
