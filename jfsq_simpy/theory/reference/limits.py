@@ -1,4 +1,4 @@
-"""Limits as N grows: the super-Halfin-Whitt Gamma law, its conjectured heterogeneous form, Erlang loss below.
+"""Limits as N grows: Erlang's loss below Halfin-Whitt, a constant at it, the Gamma law above, and a conjecture.
 
 In    a System, or N, alpha and beta
 Out   curves for p_W and E[W], the limit law of (jobs - N)/N^alpha
@@ -8,7 +8,10 @@ Cost  nothing
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal, NamedTuple
 
 import scipy
 
@@ -16,6 +19,49 @@ from jfsq_simpy.errors import ModelError
 from jfsq_simpy.rates import Rates
 from jfsq_simpy.system import System
 from jfsq_simpy.theory.reference.erlang import erlang_b
+from jfsq_simpy.theory.scope import HALF, why_silent
+
+# lambda = 1 - 1/sqrt N, equal servers: p_W sqrt N of the exact laws of two places, 0.7637, 0.7977, 0.8089, 0.8124 at
+# N = 10^3 .. 10^6, in powers of N^-1/2. Levels above 2 vanish in this limit, so b does not matter
+HALFIN_WHITT_WAITING = 0.8141
+
+
+class Limit(NamedTuple):
+    """Where a metric leads as N grows: the value that limit has at this N."""
+
+    metric: str
+    value: float
+    kind: Literal["limit", "conjecture"]
+    source: str
+
+
+def speaking(system: System) -> Iterator[Limit]:
+    """The limits of JFSQ and JSQ that speak about a system, side by side of Halfin-Whitt.
+
+    Ordered entry counts jobs that find the first m servers busy as lost to them, so it needs waiting to be rare:
+    below Halfin-Whitt only (above, it would leave ten times too many servers idle at N = 10^4, alpha = 3/4).
+
+    >>> from jfsq_simpy import rates
+    >>> [(c.metric, round(c.value, 5)) for c in speaking(System(rates.homogeneous(10_000), alpha=0.5, places=3))]
+    [('waiting_probability', 0.00814), ('mean_wait', 0.00814)]
+    """
+    if why_silent(system) or system.alpha is None or not system.is_markov or system.policy.name not in ("jfsq", "jsq"):
+        return
+    equal, x = system.rates.n_classes == 1, system.spare_capacity
+    if system.alpha > 1 - HALF:
+        gamma = gamma_conjecture(system.rates, system.policy.name)
+        kind: Literal["limit", "conjecture"] = "limit" if gamma.proved else "conjecture"
+        yield Limit("waiting_probability", gamma.waiting_constant / x, kind, "Gamma law")
+        yield Limit("mean_wait", gamma.mean / x, kind, "Gamma law")
+    elif equal:
+        # a job that waits does so behind one other and for 1 time unit in the mean, as soon as waiting is rare
+        below = system.alpha < HALF
+        value = loss_curve(system) if below else HALFIN_WHITT_WAITING / math.sqrt(system.n_servers)
+        for metric in ("waiting_probability", "mean_wait"):
+            yield Limit(metric, value, "limit", "Erlang B" if below else "Halfin-Whitt")
+        if below and system.policy.ties == "index":
+            for metric, m in (("idle_among_n1", system.n1().floor), ("idle_among_n2", system.n2.floor)):
+                yield Limit(metric, ordered_idle(m, system.arrival_rate), "limit", "ordered entry")
 
 
 @dataclass(frozen=True)
