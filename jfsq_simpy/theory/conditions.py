@@ -126,6 +126,8 @@ def hidden_sub(p: Parameters, reading: Reading = "corrected") -> tuple[Condition
     _side(p, "sub", "these conditions")
     return (
         log_condition("4/epsilon <= N^alpha", log(4 / p.epsilon), p.alpha * p.log_n, "Lemma 1 with delta = epsilon/2, for (16)"),
+        condition("epsilon/2 <= delta", p.epsilon / 2, p.delta, "Lemma 1, for (16)"),
+        condition("delta <= 1/2", p.delta, 0.5, "Lemma 1, for (16)"),
         nu_at_least_3(p),
         log_condition("b^r <= N", p.order * log(p.places), p.log_n, "before (18)"),
         equation_16(p, reading),

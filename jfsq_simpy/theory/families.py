@@ -19,7 +19,7 @@ from jfsq_simpy.errors import ModelError
 from jfsq_simpy.rates import FloatArray, Rates
 from jfsq_simpy.tally import MOST_CLASSES
 from jfsq_simpy.theory.geometry import LARGEST_LOG, Parameters
-from jfsq_simpy.theory.scope import default_epsilon
+from jfsq_simpy.theory.scope import default_delta, default_epsilon
 
 
 class Family(ABC):
@@ -64,20 +64,22 @@ class Family(ABC):
             epsilon = default_epsilon(alpha, places, mu_n2, slowest)
         elif epsilon > slowest * (1 + 1e-12):
             raise ModelError(f"epsilon = {epsilon} must be at most the slowest rate of the fleet, {slowest:.6g}.")
-        delta = min(epsilon, 0.5) / 2 if delta is None else delta
+        delta = default_delta(slowest) if delta is None else delta
         n = math.exp(log_n) if log_n < LARGEST_LOG else math.inf
+        beyond_n1 = self.share(delta)
         return Parameters.of(
             log_n=log_n,
             alpha=alpha,
             places=places,
             order=order,
             mu_1=self.fastest(log_n),
-            mu_n1=self.speed(1.0 - self.share(delta), log_n),
+            mu_n1=self.speed(1.0 - beyond_n1, log_n),
             mu_n2=mu_n2,
             mu_cut=slowest,
             slowest=slowest,
             epsilon=epsilon,
             delta=delta,
+            n1=n - n * beyond_n1 if n < math.inf else math.inf,
             n2=n - n * slow_share if n < math.inf else math.inf,
         )
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from jfsq_simpy.errors import ModelError
 from jfsq_simpy.system import System
-from jfsq_simpy.theory.scope import HALF, default_epsilon, paper_epsilon, why_silent
+from jfsq_simpy.theory.scope import HALF, default_delta, default_epsilon, paper_epsilon, why_silent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,6 +24,7 @@ Regime = Literal["sub-Halfin-Whitt", "Halfin-Whitt", "super-Halfin-Whitt"]
 Side = Literal["sub", "super"]
 
 LARGEST_LOG = 700.0  # exp of more is beyond floats
+SLACK = 1e-12  # relative: sums of rates meet lambda N up to rounding
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Parameters:
     slowest : float          mu_N
     epsilon : float          lower bound on all rates
     delta : float            the capacity share beyond N1
-    n2 : float               N2 with its fraction; lambda N when servers are equal
+    n1, n2 : float           N1 and N2 with their fractions; (1 - delta) N and lambda N when servers are equal
 
     Errors: ModelError. Source: sections 2 and 3.
 
@@ -61,6 +62,7 @@ class Parameters:
     slowest: float
     epsilon: float
     delta: float
+    n1: float
     n2: float
 
     def __post_init__(self) -> None:
@@ -91,12 +93,13 @@ class Parameters:
         mu_cut: float | None = None,
         epsilon: float | None = None,
         delta: float | None = None,
+        n1: float | None = None,
         n2: float | None = None,
     ) -> Parameters:
         """From bare numbers, by default those of equal servers; give N or log N.
 
-        `epsilon` defaults to the one described at the head of this module, `delta` to epsilon / 2,
-        `mu_cut` to the slowest rate (which every bound may use), `n2` to lambda N.
+        `epsilon` defaults to the one described at the head of this module, `delta` to half the slowest rate (at
+        most 1/4), `mu_cut` to the slowest rate (which every bound may use), `n1` and `n2` to those of equal servers.
 
         >>> Parameters.of(log_n=34 * math.log(10), alpha=0.25, places=2).nu
         3.0
@@ -106,6 +109,7 @@ class Parameters:
         log_n = math.log(n_servers) if n_servers is not None else float(log_n)  # type: ignore[arg-type]
         if epsilon is None:
             epsilon = default_epsilon(alpha, places, mu_n2, slowest)
+        delta = default_delta(slowest) if delta is None else delta
         return cls(
             log_n=log_n,
             alpha=alpha,
@@ -117,7 +121,8 @@ class Parameters:
             mu_cut=slowest if mu_cut is None else mu_cut,
             slowest=slowest,
             epsilon=epsilon,
-            delta=min(epsilon, 0.5) / 2 if delta is None else delta,
+            delta=delta,
+            n1=_exp(log_n) * (1 - delta) if n1 is None else n1,
             n2=_exp(log_n) * -math.expm1(-alpha * log_n) if n2 is None else n2,
         )
 
@@ -144,19 +149,21 @@ class Parameters:
             epsilon = paper_epsilon(alpha, rates.slowest)
         if not 0 < epsilon <= rates.slowest * (1 + 1e-12):
             raise ModelError(f"epsilon = {epsilon} must be above 0 and at most the slowest rate, {rates.slowest:.6g}.")
-        delta = min(epsilon, 0.5) / 2 if delta is None else delta
+        delta = default_delta(rates.slowest) if delta is None else delta
+        first = system.n1(delta)
         return cls(
             log_n=math.log(system.n_servers),
             alpha=alpha,
             places=system.places,
             order=order,
             mu_1=rates.fastest,
-            mu_n1=rates.rate_of(max(system.n1(delta).floor, 1) - 1),
+            mu_n1=rates.rate_of(max(first.floor, 1) - 1),
             mu_n2=mu_n2,
             mu_cut=rates.rate_of(max(math.ceil(cut.fractional), 1) - 1),
             slowest=rates.slowest,
             epsilon=epsilon,
             delta=delta,
+            n1=first.fractional,
             n2=cut.fractional,
         )
 
@@ -207,6 +214,18 @@ class Parameters:
     def arrival_rate(self) -> float:
         """lambda N."""
         return self.load * self.n
+
+    # ---- how many of the fastest -----------------------------------------------------------------------------
+
+    @property
+    def n1_whole(self) -> float:
+        """The whole servers among N1: those of Lemma 1 (the floor keeps its drift's sign)."""
+        return _whole(self.n1)
+
+    @property
+    def n2_whole(self) -> float:
+        """The whole servers among N2: those of Lemma 2."""
+        return _whole(self.n2)
 
     # ---- below Halfin-Whitt ----------------------------------------------------------------------------------
 
@@ -286,3 +305,7 @@ class Parameters:
 
 def _exp(log: float) -> float:
     return math.exp(log) if log < LARGEST_LOG else math.inf
+
+
+def _whole(servers: float) -> float:
+    return float(math.floor(servers * (1 + SLACK))) if math.isfinite(servers) else servers

@@ -41,3 +41,11 @@ def paper_epsilon(alpha: float, slowest: float) -> float:
 def default_epsilon(alpha: float, places: int, mu_n2: float, slowest: float) -> float:
     """The largest lower bound on the rates that meets Assumption 1's epsilon <= 1/2 and nu >= 3 (Lemma 3)."""
     return min(slowest, 0.5, (places - 1) * mu_n2 / 3) if alpha < HALF else slowest
+
+
+def default_delta(slowest: float) -> float:
+    """The capacity share beyond N1 unless given: that of System.n1, so that N1 is one number in every room.
+
+    Half the slowest rate, at most 1/4: never below epsilon / 2, which (16) needs.
+    """
+    return min(slowest, 0.5) / 2

@@ -139,3 +139,47 @@ def test_share_and_speed_agree(spare, name):
     capacity = share * np.mean([family.speed(float(v), 1e5 if name != "pareto" else 200.0) for v in x])
     # Pareto's speed is unbounded at the fast end: the midpoint rule misses some of it when almost all is spare
     assert capacity == pytest.approx(spare, rel=2e-2 if name == "pareto" else 1e-3)
+
+
+# ---- N1 and N2 -----------------------------------------------------------------------------------------------
+
+FLEETS = {
+    "homogeneous": rates.homogeneous(300),
+    "linear": rates.linear(301, ratio=4),
+    "two_speed": rates.two_speed(400, ratio=3, fast_share=0.25),
+    "pareto": rates.pareto(250, shape=1.5),
+    "two fast": rates.from_speeds([40.0, 3.0, *[1.0] * 20]),
+}
+
+
+@pytest.mark.parametrize("name", FLEETS)
+@pytest.mark.parametrize("alpha", [0.25, 0.5, 0.75])
+@pytest.mark.parametrize("delta", [None, 0.05, 0.4])
+def test_n1_and_n2_by_adding_servers_up_one_by_one(name, alpha, delta):
+    fleet = FLEETS[name]
+    system = System(fleet, alpha=alpha, places=3)
+    p = Parameters.from_system(system, delta=delta)
+    speeds = fleet.vector()
+
+    def count(capacity):
+        carried = whole = 0
+        while whole < len(speeds) and carried + speeds[whole] <= capacity * (1 + 1e-12):
+            carried += speeds[whole]
+            whole += 1
+        return whole, whole + (max(capacity - carried, 0.0) / speeds[whole] if whole < len(speeds) else 0.0)
+
+    n1, n2 = count((1 - p.delta) * len(speeds)), count(system.arrival_rate)
+    assert (p.n1_whole, p.n2_whole) == (n1[0], n2[0])
+    assert (p.n1, p.n2) == pytest.approx((n1[1], n2[1]), rel=1e-9)
+    assert (p.mu_n1, p.mu_n2) == pytest.approx((speeds[max(n1[0], 1) - 1], speeds[max(n2[0], 1) - 1]))
+    assert p.mu_cut == pytest.approx(speeds[max(math.ceil(n2[1] - 1e-9), 1) - 1])
+    if delta is None:
+        assert p.delta == min(speeds[-1], 0.5) / 2
+        assert system.n1().floor == p.n1_whole  # one N1 in metrics, figures and lemmas
+
+
+def test_the_table_shows_n1_and_n2_with_and_without_fractions():
+    table = Parameters.from_system(System(rates.linear(100, ratio=4), alpha=0.25, places=2)).table().set_index("symbol")["value"]
+    for name in ("N1", "N2"):
+        assert table[f"floor {name}"] == math.floor(table[name])
+        assert 0 < table[name] < 100
