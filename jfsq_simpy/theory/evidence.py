@@ -211,9 +211,9 @@ class FromLaw(Evidence):
 
 
 def _idle_first(system: System) -> bool:
-    """Whether arrivals are Poisson and go to an idle server whenever there is one."""
+    """Whether arrivals are Poisson and go to an idle server, one that works, whenever there is one."""
     shortest = system.policy.level_then_speed or system.policy.level_only
-    return system.arrivals.memoryless and shortest and system.knowledge.true_queues
+    return system.arrivals.memoryless and shortest and system.knowledge.true_queues and system.breakdowns is None
 
 
 def _pasta(all_busy: float, waiting_probability: float) -> Identity:

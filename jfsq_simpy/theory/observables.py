@@ -18,7 +18,8 @@ from jfsq_simpy.theory.geometry import Parameters
 from jfsq_simpy.theory.lemmas import lemma_1_threshold, lemma_2_threshold
 from jfsq_simpy.theory.scope import why_silent
 
-CELLS = 60  # a side of the joint histogram, where single states would be too many
+CELLS = 80  # a side of the joint histogram, where single states would be too many, beside the finer ones near 0
+FINER = 1.2  # near 0 cells grow by this factor, from single states up to the width of the others
 SINGLE_STATES = 200  # up to so many values a side, every cell is one state
 ORDERS = (1, 2, 3)
 
@@ -51,14 +52,14 @@ def observables(system: System, orders: tuple[int, ...] = ORDERS) -> Observables
 
 
 def waiting_edges(system: System) -> tuple[int, ...]:
-    """Cells of waiting jobs: 0 apart, then equal widths to several times the scale N^alpha, then the rest."""
+    """Cells of waiting jobs: fine near 0, then equal widths to several times the scale N^alpha, then the rest."""
     most = system.n_servers * (system.places - 1)
     scale = 1 / (1 - system.load) if system.load < 1 else math.inf
     return _edges(most, 12 * scale + 4 * math.sqrt(system.n_servers))
 
 
 def idle_edges(system: System) -> tuple[int, ...]:
-    """Cells of idle servers: 0 apart, then equal widths to beyond the mean X / mu_N, then the rest."""
+    """Cells of idle servers: fine near 0, then equal widths to beyond the mean X / mu_N, then the rest."""
     spare = max(system.spare_capacity, 0.0) / system.rates.slowest
     return _edges(system.n_servers, 1.5 * spare + 8 * math.sqrt(system.n_servers))
 
@@ -66,5 +67,10 @@ def idle_edges(system: System) -> tuple[int, ...]:
 def _edges(most: int, wanted: float) -> tuple[int, ...]:
     if most <= SINGLE_STATES:
         return tuple(range(most + 2))
-    inner = np.unique(np.ceil(np.linspace(1, min(wanted, most), CELLS)).astype(np.int64))
-    return tuple(dict.fromkeys([0, *inner.tolist(), most + 1]))
+    last = int(min(math.ceil(wanted), most))
+    width = last / CELLS
+    fine = [0]
+    while fine[-1] < last and fine[-1] * (FINER - 1) < width:
+        fine.append(max(fine[-1] + 1, math.ceil(fine[-1] * FINER)))
+    wide = np.arange(fine[-1] + width, last + 1, width)  # from where the fine ones have that width
+    return tuple(dict.fromkeys([*fine, *np.ceil(wide).astype(np.int64).tolist(), most + 1]))

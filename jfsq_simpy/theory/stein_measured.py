@@ -1,4 +1,4 @@
-"""Stein's terms from a run: the coupling (51) and E[G g] = 0, bracketed from the joint histogram.
+"""Stein's terms from a run: the lines of (10), the coupling (51) and E[G g] = 0, bracketed from the joint histogram.
 
 In    a Run that counted the joint law of (waiting jobs, idle servers)
 Out   each term as a range with an interval; a point when servers are equal and cells are single states
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from jfsq_simpy.run import Run
 
 
+RANGES = ("moment", "collapse", "lower_moment", "generator", "arrivals", "departures")
+
+
 class Range(NamedTuple):
     """The mean lies between `low` and `high`, each known to within its half width."""
 
@@ -43,7 +46,7 @@ class Range(NamedTuple):
 
 @dataclass(frozen=True)
 class MeasuredCoupling:
-    """The terms of (51) as a run knows them."""
+    """The terms of (9)-(12) and (51) as a run knows them; see `stein.Coupling` for what each is."""
 
     eta: float
     order: int
@@ -52,6 +55,8 @@ class MeasuredCoupling:
     sharp_remainder: float
     lower_moment: Range
     generator: Range  # E[G g]
+    arrivals: Range  # second line of (10)
+    departures: Range  # third line of (10)
 
     @property
     def holds(self) -> bool:
@@ -62,12 +67,12 @@ class MeasuredCoupling:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
-        ranges = {k: getattr(self, k)._asdict() for k in ("moment", "collapse", "lower_moment", "generator")}
+        ranges = {k: getattr(self, k)._asdict() for k in RANGES}
         return {"eta": self.eta, "order": self.order, "sharp_remainder": self.sharp_remainder, **ranges, "holds": self.holds}
 
 
 def measured_coupling(run: Run, eta: float, order: int) -> MeasuredCoupling:
-    """The terms of (51), and E[G g], from a run's joint histogram, with intervals over replications.
+    """The terms of (10) and (51), and E[G g], from a run's joint histogram, with intervals over replications.
 
     Errors: PlanError when the run did not count the joint histogram (`theory.observables` asks for it) or
     may block while a place is free (A_b then depends on more than it counts).
@@ -83,6 +88,7 @@ def measured_coupling(run: Run, eta: float, order: int) -> MeasuredCoupling:
     cells = _cells(run.system, run.observe)
     n = run.system.n_servers
 
+    up, down = _arrivals(run.system, f, cells), _departures(f, cells)
     beyond_low, beyond_high = cells.queue_low > eta + 1 / n, cells.queue_high > eta + 1 / n
     lost_low, lost_high = 1 - cells.capacity_high / n, 1 - cells.capacity_low / n
     return MeasuredCoupling(
@@ -100,7 +106,9 @@ def measured_coupling(run: Run, eta: float, order: int) -> MeasuredCoupling:
             order * f.n_alpha / n * f.h(cells.queue_low + 1 / n) ** (order - 1),
             order * f.n_alpha / n * f.h(cells.queue_high + 1 / n) ** (order - 1),
         ),
-        generator=_range(run, *_generator(run.system, f, cells)),
+        generator=_range(run, up.low + down.low, up.high + down.high),
+        arrivals=_range(run, -up.high, -up.low),
+        departures=_range(run, -down.high, -down.low),
     )
 
 
@@ -135,15 +143,24 @@ def _capacity_of_fastest(rates: Rates) -> Callable[[FloatArray], FloatArray]:
     return lambda m: np.interp(m, rates.first_server, before)
 
 
-def _generator(system: System, f: Stein, cells: _Cells) -> tuple[FloatArray, FloatArray]:
-    # step_up <= 0 falls and step_down >= 0 rises with the queue; full systems accept nothing
-    full = cells.queue_low >= system.places
-    maybe_full = cells.queue_high >= system.places
-    up_low = np.where(full, 0.0, system.arrival_rate * f.step_up(cells.queue_high))
-    up_high = np.where(maybe_full, 0.0, system.arrival_rate * f.step_up(cells.queue_low))
-    low = up_low + cells.capacity_low * f.step_down(cells.queue_low)
-    high = up_high + cells.capacity_high * f.step_down(cells.queue_high)
-    return low, high
+class _Term(NamedTuple):
+    """At least and at most, cell by cell."""
+
+    low: FloatArray
+    high: FloatArray
+
+
+def _arrivals(system: System, f: Stein, cells: _Cells) -> _Term:
+    # step_up <= 0 falls with the queue; full systems accept nothing
+    full, maybe_full = cells.queue_low >= system.places, cells.queue_high >= system.places
+    low = np.where(full, 0.0, system.arrival_rate * f.step_up(cells.queue_high))
+    high = np.where(maybe_full, 0.0, system.arrival_rate * f.step_up(cells.queue_low))
+    return _Term(low, high)
+
+
+def _departures(f: Stein, cells: _Cells) -> _Term:
+    # step_down >= 0 rises with the queue
+    return _Term(cells.capacity_low * f.step_down(cells.queue_low), cells.capacity_high * f.step_down(cells.queue_high))
 
 
 def _range(run: Run, low: FloatArray, high: FloatArray) -> Range:

@@ -12,6 +12,7 @@ import pytest
 from jfsq_simpy import exact, rates
 from jfsq_simpy.errors import ModelError, PlanError
 from jfsq_simpy.estimate import jackknife
+from jfsq_simpy.metrics import METRICS
 from jfsq_simpy.policies import POLICIES
 from jfsq_simpy.simulate import simulate
 from jfsq_simpy.system import System
@@ -22,6 +23,7 @@ from jfsq_simpy.theory.record import Measure, Statement
 from jfsq_simpy.theory.report import judge
 from jfsq_simpy.theory.scaling import slope
 from jfsq_simpy.theory.smallest import first_meaningful
+from jfsq_simpy.views import theory_tables
 from tests.theory.systems import SOLVED, law_of
 
 SMALL = System(rates.two_speed(10, ratio=3), alpha=0.25, places=2)
@@ -238,6 +240,68 @@ def test_systems_the_paper_does_not_speak_of_are_still_checked(changes):
     assert report.notes or "size" in changes
 
 
+OTHER = {
+    "overload": {"load": 1.3},
+    "load beyond 1 - 1/N": {"load": 0.97},
+    "deterministic sizes": {"size": "deterministic"},
+    "random": {"policy": "random"},
+    "jiq": {"policy": "jiq"},
+}
+
+
+@pytest.mark.parametrize("name", OTHER)
+def test_every_metric_has_a_row_where_the_paper_is_silent_too(name):
+    system = System(rates.from_speeds([2.0, 1.0, 1.0, 1.0, 0.5, 0.5]), **({"load": 0.7, "places": 2} | OTHER[name]))
+    run = simulate(system, horizon=100, engine="process", rng=4, replications=4, warmup=10, workers=1, observe=observables(system))
+    table = check(system, run, law=None).by_metric().set_index("metric")
+    for metric in METRICS:
+        row = table.loc[metric]
+        assert row["measured"] == run[metric].value
+        assert row["low"] <= row["measured"] <= row["high"]
+        assert isinstance(row["verdict"], str)
+    assert table.loc["waiting_probability", "measured"] > 0
+    silent = table.index[table["verdict"] == "no statement"]
+    assert "idle_among_n1" in silent
+    for metric in silent:
+        assert not table.loc[metric, ["at_least", "limit", "bound"]].notna().any()
+
+
+def test_with_an_exact_law_every_metric_stands_beside_it():
+    system = System(rates.from_speeds([2.0, 1.0, 0.5]), load=1.3, places=2)
+    run = simulate(system, horizon=300, engine="lockstep", rng=4, replications=4, warmup=10, workers=1)
+    table = check(system, run).by_metric().set_index("metric")
+    law = exact.solve(system)
+    for metric in METRICS:
+        assert table.loc[metric, "exact"] == pytest.approx(law[metric])
+        assert table.loc[metric, "verdict"] in ("holds", "holds within noise")
+
+
+def test_a_conjecture_is_marked_and_judges_nothing():
+    system = System(rates.two_speed(30, ratio=3), alpha=0.75, places=3)
+    run = simulate(system, horizon=50, engine="lockstep", rng=4, replications=4, warmup=10, workers=1)
+    table = check(system, run).by_metric().set_index("metric")
+    assert table.loc["waiting_probability", "limit_kind"] == "conjecture"
+    assert table.loc["mean_response", "limit_kind"] == "limit"
+    out = "".join(str(cell) for cell in theory_tables.metrics(check(system, run)).columns[5].cells)
+    assert " ?" in out
+
+
+@pytest.mark.parametrize("change", ["boards", "failing"])
+def test_statements_are_not_judged_where_servers_fail_or_boards_are_late(change):
+    if change == "boards":
+        system = SMALL.replaced(knowledge={"dispatchers": 2, "queues": {"name": "refreshed", "every": 3.0}})
+    else:
+        system = SMALL.replaced(breakdowns={"mean_up": 20.0, "mean_down": 5.0})
+    missed = {c.name for s in statements_of(system) for c in s.missed}
+    assert ("the dispatcher knows the servers as they are" in missed) == (change == "boards")
+    assert ("servers never fail" in missed) == (change == "failing")
+    assert not any(s.applies for s in statements_of(system))
+    run = simulate(system, horizon=60, engine="process", rng=2, replications=3, warmup=5, workers=1, observe=observables(system))
+    report = check(system, run)
+    assert not report.failed
+    assert not any(line.name == "P(no server idle) = p_W" for line in report.lines)
+
+
 # ---- judging -------------------------------------------------------------------------------------------------
 
 
@@ -310,6 +374,13 @@ def test_first_meaningful_is_where_the_bound_crosses_the_trivial_one():
     before = Parameters.of(log_n=found.log10_n * np.log(10) - 1e-6, alpha=0.75, places=2)
     assert not build(at).vacuous
     assert build(before).vacuous
+
+
+def test_a_bound_that_never_says_anything_is_said_to_be_so():
+
+    report = bounds(System(rates.homogeneous(1000), alpha=0.5, places=2))
+    line = replace(report.lines[0], statement=replace(wrong(2.0), conditions=()), meaningful_from="no N")
+    assert line.verdict == "vacuous at every N up to 10^300: never below 1"
 
 
 # ---- observables ---------------------------------------------------------------------------------------------
