@@ -194,10 +194,11 @@ def statements_of(system: System, order: int = 1) -> list[Statement]:
 
 
 def model_conditions(system: System) -> tuple[Condition, ...]:
-    """What section 2 assumes of every system: JFSQ, Poisson arrivals, exponential sizes; where broken, more it takes for granted."""
+    """What section 2 assumes of every system: JFSQ, Poisson arrivals, exponential sizes; more where that is broken."""
+    memoryless = system.size.memoryless and system.arrivals.memoryless
     facts = [
         fact("the policy is JFSQ", holds=system.policy.level_then_speed, source="section 2"),
-        fact("Poisson arrivals and exponential sizes", holds=system.size.memoryless and system.arrivals.memoryless, source="section 2"),
+        fact("Poisson arrivals and exponential sizes", holds=memoryless, source="section 2"),
     ]
     if not system.knowledge.perfect:
         facts.append(fact("the dispatcher knows the servers as they are", holds=False, source="section 2"))
