@@ -11,7 +11,7 @@ from jfsq_simpy import exact, rates
 from jfsq_simpy.errors import ModelError, TooLargeError
 from jfsq_simpy.simulate import simulate
 from jfsq_simpy.system import System
-from jfsq_simpy.theory.reference import curves, erlang, fluid, limits, mean_field
+from jfsq_simpy.theory.reference import curves, erlang, fluid, limits
 from jfsq_simpy.theory.reference.pooled import bounds_it, jobs_law, pooled
 from tests.theory.systems import SOLVED, law_of
 
@@ -151,71 +151,6 @@ def test_pooled_queue_is_no_bound_for_policies_that_block_early():
 def test_a_pooled_queue_too_long_is_refused():
     with pytest.raises(TooLargeError, match="states"):
         pooled(System(rates.two_speed(10**9, ratio=2), load=0.9, places=2))
-
-
-# ---- mean field ----------------------------------------------------------------------------------------------
-
-# mean jobs a server in the limit: Gast, Bortolussi & Tribastone (2018), supermarket with replacement, endless buffers
-PUBLISHED_LIMITS = {(2, 0.7): 1.1301, (2, 0.9): 2.3527, (2, 0.95): 3.2139, (3, 0.9): 1.8251, (4, 0.95): 2.0771}
-
-
-@pytest.mark.parametrize(("d", "load"), PUBLISHED_LIMITS)
-def test_supermarket_against_a_published_table(d, load):
-    assert mean_field.supermarket_tails(load, d, 40)[1:].sum() == pytest.approx(PUBLISHED_LIMITS[d, load], abs=6e-5)
-
-
-def test_mean_response_of_the_supermarket():
-    d2 = [mean_field.supermarket_response(x, 2) for x in (0.5, 0.7, 0.8, 0.9, 0.95, 0.99)]
-    assert d2 == pytest.approx([1.2657, 1.6145, 1.9474, 2.6141, 3.3830, 5.4320], abs=6e-5)
-    assert mean_field.supermarket_response(0.9, 1) == pytest.approx(10.0)  # M/M/1
-    assert mean_field.supermarket_response(0.9, 3) == pytest.approx(2.0279, abs=6e-5)
-
-
-def test_finite_places_solve_their_equation_and_grow_into_the_endless_ones():
-    point = mean_field.power_of_d(0.9, 2, 6)
-    s = np.append(point.tails[0], 0.0)
-    assert 0.9 * (s[:-2] ** 2 - s[1:-1] ** 2) == pytest.approx(s[1:-1] - s[2:], abs=1e-12)
-    assert mean_field.power_of_d(0.9, 2, 40).tails[0, :8] == pytest.approx(mean_field.supermarket_tails(0.9, 2, 8), abs=1e-9)
-    assert mean_field.power_of_d(0.9, 2, 2).mean_queue == pytest.approx(1.15280, abs=5e-6)
-
-
-def test_speed_classes_solve_theirs():
-    point = mean_field.power_of_d(0.7, 2, 3, (0.5, 0.5), (1.5, 0.5))
-    assert (point.mean_queue, point.waiting_probability, point.blocking_probability) == pytest.approx(
-        (1.43568, 0.56597, 0.041328), abs=1e-5
-    )
-    x = np.concatenate([point.tails, np.zeros((2, 1))], axis=1)
-    u = point.shares @ x
-    for k in (1, 2, 3):
-        up = 0.7 * (u[k - 1] ** 2 - u[k] ** 2) * 0.5 * (x[:, k - 1] - x[:, k]) / (u[k - 1] - u[k])
-        assert up == pytest.approx(0.5 * point.speeds * (x[:, k] - x[:, k + 1]), abs=1e-12)
-    carried = 0.5 * point.speeds @ x[:, 1]
-    assert carried == pytest.approx(0.7 * (1 - point.blocking_probability), rel=1e-10)
-
-
-def test_fixed_point_is_close_to_a_system_of_a_hundred_servers():
-    # power of two with replacement, N = 10, rho = .7 and endless buffers: exact 1.219135; published .849/N correction
-    assert mean_field.supermarket_tails(0.7, 2, 40)[1:].sum() + 0.849 / 10 == pytest.approx(1.2193, abs=6e-3)
-
-
-@pytest.mark.parametrize("case", ["24-random-N3-b2", "25-weighted_random-N3-b2"])
-def test_random_splitting_is_exact_at_any_n(case):
-    law = law_of(case)
-    rates_ = law.system.rates
-    point = mean_field.of_system(law.system)
-    assert rates_.n_classes == 3
-    for metric in ("waiting_probability", "blocking_probability", "mean_queue", "mean_response", "mean_wait"):
-        assert getattr(point, metric) == pytest.approx(law[metric], rel=1e-9)
-
-
-def test_mean_field_refuses_what_makes_no_sense():
-    with pytest.raises(ModelError, match="below 1"):
-        mean_field.supermarket_tails(1.0, 2, 3)
-    with pytest.raises(ModelError, match="d = 0"):
-        mean_field.power_of_d(0.5, 0, 3)
-    with pytest.raises(ModelError, match="shares"):
-        mean_field.power_of_d(0.5, 2, 3, (0.5, 0.4), (1.0, 1.0))
-    assert mean_field.of_system(System(rates.homogeneous(3), load=0.5, places=2)) is None
 
 
 # ---- limits --------------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ In    a System
 Out   Curves: a value for a metric, what kind of word it is, where it comes from
 Rule  a "lower bound" holds at this N, "exact" is this system's own value, a "limit" is where growing N leads,
       a "conjecture" may be false; only the first two may judge a measurement
-Cost  O(N b) at most (the pooled bound of unequal servers)
+Cost  O(N b) at most (the pooled bound of unequal servers), and some hundred steps of the mean field
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from jfsq_simpy.errors import TooLargeError
+from jfsq_simpy.policies import AskAll
 from jfsq_simpy.system import System
 from jfsq_simpy.theory.reference import fluid, limits, mean_field
 from jfsq_simpy.theory.reference.pooled import bounds_it, pooled
-from jfsq_simpy.theory.scope import why_silent
 
 SPLITTING = ("random", "weighted_random")  # every server is a queue of its own: exact at any N
+NOTHING = 1e-12
 Kind = Literal["exact", "lower bound", "limit", "conjecture"]
 
 
@@ -62,26 +63,19 @@ def _pooled(system: System) -> Iterator[Curve]:
 
 
 def _limits(system: System) -> Iterator[Curve]:
-    response = fluid.mean_response(system)
-    if response is not None:
-        yield Curve("mean_response", response, "limit", "fluid")
-    if why_silent(system) or system.alpha is None or not system.is_markov or system.policy.name not in ("jfsq", "jsq"):
-        return
-    if system.alpha < 0.5 and system.rates.n_classes == 1:
-        yield Curve("waiting_probability", limits.loss_curve(system), "limit", "Erlang B")
-    if system.alpha > 0.5:
-        gamma, x = limits.gamma_conjecture(system.rates, system.policy.name), system.spare_capacity
-        kind: Kind = "limit" if gamma.proved else "conjecture"
-        yield Curve("waiting_probability", gamma.waiting_constant / x, kind, "Gamma law")
-        yield Curve("mean_wait", gamma.mean / x, kind, "Gamma law")
-    if system.policy.ties == "index" and system.rates.n_classes == 1:
-        for metric, m in (("idle_among_n1", system.n1().floor), ("idle_among_n2", system.n2.floor)):
-            yield Curve(metric, limits.ordered_idle(m, system.arrival_rate), "limit", "ordered entry")
+    yield from (Curve(*limit) for limit in limits.speaking(system))
 
 
 def _mean_field(system: System) -> Iterator[Curve]:
     point = mean_field.of_system(system)
     if point is None:
+        response = fluid.mean_response(system)  # of any sizes: where nobody waits only their mean matters
+        if response is not None:
+            yield Curve("mean_response", response, "limit", "fluid")
         return
+    kind: Kind = "exact" if system.policy.name in SPLITTING else "limit"
+    source = "fluid" if kind == "limit" and isinstance(system.policy.query, AskAll) else "mean field"
     for metric in ("waiting_probability", "blocking_probability", "mean_wait", "mean_response", "mean_queue"):
-        yield Curve(metric, getattr(point, metric), "exact" if system.policy.name in SPLITTING else "limit", "mean field")
+        value = getattr(point, metric)
+        if value > NOTHING:  # where waiting vanishes, that it does is no number to hold a measurement against
+            yield Curve(metric, value, kind, source)
