@@ -2,11 +2,13 @@
 
 In    the command line
 Out   an exit code; never returns
-Rule  nothing is imported above `main` but what is in memory already
+Rule  nothing is imported above `main` but what is in memory already; a stream closed by whoever started us is no
+      reason to fail, and no file may take its number
 """
 
 import os
 import signal
+import sys
 from typing import NoReturn
 
 INTERRUPTED = 3  # `cli.status` says what else there is
@@ -14,11 +16,22 @@ INTERRUPTED = 3  # `cli.status` says what else there is
 
 def main() -> NoReturn:
     """The entry point of the `jfsq` script."""
+    _open_what_is_closed()
     for sent in (signal.SIGINT, signal.SIGTERM):
         signal.signal(sent, _leave)
     from jfsq_simpy.cli.main import main as command_line
 
     command_line()
+
+
+def _open_what_is_closed() -> None:
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free: this one
+    sys.stdout = sys.stdout or os.fdopen(1, "w", closefd=False)
+    sys.stderr = sys.stderr or os.fdopen(2, "w", closefd=False)
 
 
 def _leave(*_: object) -> NoReturn:

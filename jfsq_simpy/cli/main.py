@@ -9,7 +9,9 @@ Cost  commands import what they need when they run, so `jfsq --help` takes a ten
 
 from __future__ import annotations
 
+import io
 import os
+import re
 import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
@@ -62,6 +64,9 @@ def jfsq(
 def main() -> NoReturn:
     """Run the command of this process and leave with its exit code."""
     interrupts.listen()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal without a plus-minus sign shows a question mark
+            stream.reconfigure(errors="replace")
     status = execute(sys.argv[1:])
     for stream in (sys.stdout, sys.stderr):
         try:
@@ -88,12 +93,27 @@ def execute(arguments: Sequence[str]) -> int:
     except JfsqError as error:
         return complain(str(error), Status.OTHER)
     except UsageError as error:
-        return complain(f"{error.format_message()} See jfsq {' '.join(arguments[:1])} --help.", Status.INPUT)
+        return complain(f"{_sentence(error.format_message())} See jfsq {_command(arguments)}--help.", Status.INPUT)
     except (BrokenPipeError, SystemExit):  # typer turns the first into the second
         return Status.DONE
     except MemoryError:
         return complain("out of memory; ask for fewer servers, places or replications side by side (--workers 1).", Status.OTHER)
+    except OSError as error:
+        what = error.filename or "standard output"  # our own files are written with errors of their own
+        return complain(f"{what}: {error.strerror or error}.", Status.OTHER)
     except Exception as error:
         if interrupts.were_sent():  # an import cut short may say anything
             return complain("interrupted.", Status.INTERRUPTED)
         return complain(f"unexpected {type(error).__name__}: {error} (JFSQ_TRACEBACK=1 shows where)", Status.OTHER)
+
+
+def _sentence(text: str) -> str:
+    """What a library says about an argument, as a sentence of ours."""
+    text = re.sub(r"\bValue error, ", "", " ".join(text.split()))
+    return text if text.endswith((".", "?")) else f"{text}."
+
+
+def _command(arguments: Sequence[str]) -> str:
+    """The command whose help may help; empty where there is no such command."""
+    known = {command.name for command in app.registered_commands}
+    return f"{arguments[0]} " if arguments and arguments[0] in known else ""

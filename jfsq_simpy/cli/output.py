@@ -27,8 +27,15 @@ def document(content: Any) -> None:
 
 
 def show(renderable: Any) -> None:
-    """A table, for people."""
-    console().print(renderable)
+    """A table or a line, for people."""
+    from rich.table import Table
+
+    screen = console()
+    if isinstance(renderable, Table):
+        from jfsq_simpy.views.fitting import fit
+
+        screen.width = fit(renderable, screen)
+    screen.print(renderable)
 
 
 def headline(text: str) -> None:

@@ -62,11 +62,13 @@ class Reporter:
         if now.done == now.total:
             output.note(f"All {now.total} replications are there already.")
             return
-        ahead, left = forecast(self.scenario.points(), self.workers), 1 - now.done / now.total
+        points = self.scenario.points()
+        ahead, left = forecast(points, self.workers), 1 - now.done / now.total
         there = f" ({now.done} are there already)" if now.done else ""
         output.note(
-            f"{len(self.scenario.points())} points, {now.total} replications{there}: about {count(ahead.jobs * left)} jobs to "
-            f"simulate by {ahead.engines}, roughly {duration(ahead.seconds * left)} on {ahead.workers} cores{ahead.beside}."
+            f"{_many(len(points), 'point')}, {_many(now.total, 'replication')}{there}: about {count(ahead.jobs * left)} jobs "
+            f"to simulate by {ahead.engines}, roughly {duration(ahead.seconds * left)} on {_many(ahead.workers, 'core')}"
+            f"{ahead.beside}."
         )
         if sys.stderr.isatty():
             self._start_bar(now)
@@ -83,3 +85,7 @@ class Reporter:
 
 def _speed(now: Progress) -> str:
     return f"{count(now.jobs / now.seconds)} jobs/s" if now.jobs and now.seconds > 0 else ""
+
+
+def _many(n: int, thing: str) -> str:
+    return f"{n:,} {thing}{'s' if n != 1 else ''}"

@@ -118,7 +118,7 @@ def _check(file: Path, trace: Any, json_: bool) -> None:
         trace.check()
     except IdentityError as error:
         if not json_:
-            raise
+            raise IdentityError(f"{file}: {str(error).removeprefix('trace: ')}") from None
         output.document({"file": str(file), "rows": len(trace), "passed": False, "error": str(error)})
         raise typer.Exit(Status.FAILED) from None
     if json_:

@@ -121,8 +121,9 @@ class Ledger:
             raise DataError(f"{path}: cannot be read ({reason(error)}); give a directory that `jfsq run` has filled.") from None
         except ValueError:
             raise DataError(f"{path}: is not JSON; run the scenario again to have it written anew.") from None
-        if listing.get("schema") != SCHEMA:
-            raise DataError(f"{path}: has schema {listing.get('schema')}, this version reads {SCHEMA}; run the scenario again.")
+        schema = listing.get("schema") if isinstance(listing, dict) else None
+        if schema != SCHEMA:
+            raise DataError(f"{path}: has schema {schema}, this version reads {SCHEMA}; run the scenario again.")
         return listing
 
     def _point(self, entry: Mapping[str, Any], records: Sequence[Record], system: System) -> Point:

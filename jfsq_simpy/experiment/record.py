@@ -70,6 +70,8 @@ class Record:
             raise DataError(f"is no record of schema {SCHEMA}")
         if document.keys() != {f.name for f in fields(cls)}:
             raise DataError("does not have the fields of a record")
+        if not isinstance(document["jobs"], int) or not isinstance(document["seconds"], float | int):
+            raise DataError("does not say how many jobs it is of")
         try:
             return cls(**document | {"tallies": [decoded(t) for t in document["tallies"]]})
         except (TypeError, ValueError, KeyError, IndexError):

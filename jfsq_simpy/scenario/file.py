@@ -153,7 +153,8 @@ def _text(path: Path) -> str:
 
 
 def _neighbour(path: Path) -> str:
-    known = {p.stem: p for p in sorted(path.parent.glob("*.toml"))} if path.parent.is_dir() else {}
+    there = sorted(path.parent.glob("*.toml")) if path.parent.is_dir() else []
+    known = {p.stem: p for p in there if p.is_file()}
     close = nearest(path.stem, known, cutoff=0.7)
     return f"; the nearest is {known[close]}" if close else ""
 

@@ -31,7 +31,7 @@ def with_interval(e: Estimate) -> str:
     half = max(e.high - e.value, e.value - e.low)
     if not math.isfinite(half):
         return f"{short(e.value)} ± ?"
-    if half == 0 or not math.isfinite(e.value):
+    if half <= 0 or not math.isfinite(e.value):
         return short(e.value)
     scale = max(abs(e.value), half)
     if SMALLEST_FIXED <= scale < LARGEST_FIXED:
