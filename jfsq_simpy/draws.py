@@ -44,6 +44,7 @@ class Purpose(IntEnum):
     REPORTS = 7
     SERVERS = 8
     INITIAL = 9
+    BELIEFS = 10
 
 
 @dataclass(frozen=True)
@@ -172,6 +173,32 @@ class JobDraws:
                 lasting.append((mean * checked_draws(law, values, SPELLS)).tolist())
             yield from zip(*lasting, strict=True)
 
+    def beliefs(self) -> Iterator[tuple[float, FloatArray]]:
+        """The rates (N,) dispatchers believe in, each time with the instant from which on; the first from 0.
+
+        Noise is drawn from key (..., 0), step i of a drift (from 1) from (..., i); one normal number a server.
+        """
+        system, given = self.system, self.system.knowledge.speeds
+        if given is None:
+            yield 0.0, system.rates.vector()
+            return
+        first = given.at_first(system.rates.vector(), self._normals(0))
+        yield 0.0, first
+        if given.drift is None:
+            return
+        now, x = 0.0, np.zeros(system.n_servers)
+        for step in count(1):
+            now += given.drift.every
+            x = given.drift.moved(x, self._normals(step))
+            yield now, first * given.drift.factor(x, step)
+
+    def _normals(self, step: int) -> FloatArray:
+        return self.seed.generator(self.replication, Purpose.BELIEFS, step).standard_normal(self.system.n_servers)
+
+    @cached_property
+    def _first_beliefs(self) -> FloatArray:
+        return next(self.beliefs())[1]
+
     def _law_block(self, law: Law, purpose: Purpose, j: int, state: Any) -> tuple[FloatArray, Any]:
         values, state = law.draw_block(self.seed.generator(self.replication, purpose, j), BLOCK, state)
         return checked_draws(law, values, BLOCK), state
@@ -198,14 +225,14 @@ class JobDraws:
         begin = had + np.arange(had.size) * rates.n_servers // had.size
         turns = np.empty(BLOCK, np.int64)
         turns[order] = np.concatenate(
-            [query.turns(rates, first, n) for first, n in zip(begin.tolist(), jobs.tolist(), strict=True)]
+            [query.turns_at(self._first_beliefs, first, n) for first, n in zip(begin.tolist(), jobs.tolist(), strict=True)]
         )
         had += jobs
         return turns
 
     def _turns(self, j: int) -> IntArray:
         query = self.system.policy.query
-        return query.turns(self.system.rates, j * BLOCK, BLOCK) if isinstance(query, InTurn) else np.empty(0, np.int64)
+        return query.turns_at(self._first_beliefs, j * BLOCK, BLOCK) if isinstance(query, InTurn) else np.empty(0, np.int64)
 
 
 # ---- chain view ----------------------------------------------------------------------------------------------

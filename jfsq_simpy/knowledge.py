@@ -18,8 +18,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, TypeVar
 
+from jfsq_simpy.beliefs import Speeds, as_speeds
 from jfsq_simpy.errors import ModelError
 from jfsq_simpy.policies import AskWork, OneQueue, Policy
+from jfsq_simpy.rates import Rates
 
 Made = TypeVar("Made")
 
@@ -99,6 +101,7 @@ class Knowledge:
     dispatchers : int, 1 to 65,535   each job comes to one of them, whichever, uniformly
     queues : name, table or object   "own" (the default), "now", {"name": "refreshed", "every": 2.0} or
         {"name": "reported"}: which queue lengths a dispatcher has in mind
+    speeds : table or Speeds, optional   which speeds all of them believe in; default None, the true ones
 
     Errors: ModelError.
 
@@ -108,17 +111,19 @@ class Knowledge:
 
     dispatchers: int = 1
     queues: Queues = Own()
+    speeds: Speeds | None = None
 
     def __post_init__(self) -> None:
         m = self.dispatchers
         if isinstance(m, bool) or not isinstance(m, int) or not 1 <= m <= MOST_DISPATCHERS:
             raise ModelError(f"knowledge.dispatchers = {m!r} must be a whole number from 1 to {MOST_DISPATCHERS:,}.")
         object.__setattr__(self, "queues", as_queues(self.queues))
+        object.__setattr__(self, "speeds", as_speeds(self.speeds))
 
     @property
     def perfect(self) -> bool:
         """Whether every dispatcher knows all there is to know, so that there might as well be one."""
-        return self.true_queues
+        return self.true_queues and self.speeds is None
 
     @property
     def true_queues(self) -> bool:
@@ -133,8 +138,10 @@ class Knowledge:
             return self.dispatchers
         return 1
 
-    def check(self, policy: Policy) -> None:
-        """Whether a policy can go by such boards. Errors: ModelError."""
+    def check(self, policy: Policy, rates: Rates) -> None:
+        """Whether a policy can go by such boards, and by such speeds of these servers. Errors: ModelError."""
+        if self.speeds is not None:
+            self.speeds.check(rates, policy)
         if self.true_queues:
             return
         if isinstance(policy.query, OneQueue):
@@ -150,7 +157,8 @@ class Knowledge:
 
     def describe(self) -> dict[str, Any]:
         """What a record keeps."""
-        return {"dispatchers": self.dispatchers, "queues": {"name": self.queues.name, **asdict(self.queues)}}
+        told = {"dispatchers": self.dispatchers, "queues": {"name": self.queues.name, **asdict(self.queues)}}
+        return told | ({"speeds": self.speeds.describe()} if self.speeds is not None else {})
 
 
 def as_knowledge(spec: Knowledge | str | Mapping[str, Any]) -> Knowledge:
@@ -176,12 +184,11 @@ def as_queues(spec: Queues | str | Mapping[str, Any]) -> Queues:
     """
     if isinstance(spec, Queues):
         return spec
-    if isinstance(spec, str):
-        spec = {"name": spec}
-    name = spec.get("name") if isinstance(spec, Mapping) else None
-    if not isinstance(spec, Mapping) or not isinstance(name, str) or name not in QUEUES:
+    table = {"name": spec} if isinstance(spec, str) else spec
+    name = table.get("name") if isinstance(table, Mapping) else None
+    if not isinstance(name, str) or name not in QUEUES:
         raise ModelError(f"knowledge.queues: {spec!r} must be a name, or a table with a name, of {', '.join(QUEUES)}.")
-    return _made(f"knowledge.queues: {name!r}", QUEUES[name], {k: v for k, v in spec.items() if k != "name"})
+    return _made(f"knowledge.queues: {name!r}", QUEUES[name], {k: v for k, v in table.items() if k != "name"})
 
 
 def _made(what: str, make: Callable[..., Made], parameters: Mapping[str, Any]) -> Made:

@@ -89,7 +89,7 @@ class System:
         put(self, "breakdowns", as_breakdowns(breakdowns))
         check_pair(self.size, self.arrivals)
         self.policy.query.check(self.rates)
-        self.knowledge.check(self.policy)
+        self.knowledge.check(self.policy, self.rates)
         if self.breakdowns is not None:
             self.breakdowns.check(self.policy, self.knowledge)
 
@@ -132,8 +132,8 @@ class System:
 
     @property
     def is_markov(self) -> bool:
-        """Whether queue lengths alone are a Markov chain: Poisson, exponential, true boards, servers that never fail."""
-        return self.size.memoryless and self.arrivals.memoryless and self.breakdowns is None and self.knowledge.true_queues
+        """Whether queue lengths alone are a Markov chain: Poisson, exponential, servers known as they are, that never fail."""
+        return self.size.memoryless and self.arrivals.memoryless and self.breakdowns is None and self.knowledge.perfect
 
     @property
     def erlang_waits(self) -> bool:

@@ -17,6 +17,7 @@ ROOMS = [
     "rates",
     "laws",
     "policies",
+    "beliefs",
     "knowledge",
     "breakdowns",
     "system",

@@ -32,7 +32,7 @@ LATEST = 4e18  # refreshes are numbered in 64 bits
 
 Shorts = NDArray[np.uint16]
 Board = NDArray[np.void]  # (N,) of SHOWN: servers as a dispatcher believes them to be
-SHOWN = np.dtype([("rate", np.float64), ("queue", np.uint8)], align=True)
+SHOWN = np.dtype([("queue", np.uint8)])
 
 
 class Posted(NamedTuple):
@@ -63,16 +63,13 @@ def posted_of(system: System, order: Order, queue: Bytes) -> Posted:
     boards = known.boards if reads else 0
     kind = KINDS.get(type(queues), OWN)
     shown = np.zeros((boards, n_servers), SHOWN)
-    shown["rate"] = system.rates.vector()
     shown["queue"] = queue
     senders = np.zeros(n_servers * system.places + 1 if reads else 0, np.uint16)
     if reads and kind == OWN:  # job -1 - n is at server n, in node n + 1, and was sent by dispatcher n mod M
         sender = np.arange(n_servers) % boards
         senders[1 : n_servers + 1] = sender
         shown["queue"] = np.where(sender == np.arange(boards)[:, None], queue, 0)
-    treed = order.how in (BY_TREE, BY_IDLE)
-    trees = [tree(order.rank[order.speed_class, row["queue"]]) for row in shown] if treed else []
-    width = trees[0][0].size if trees else 0
+    best, tied = trees_of(shown, order)
     slots = queues.late + 1 if reads and isinstance(queues, Reported) else 0
     return Posted(
         kind=kind,
@@ -81,30 +78,39 @@ def posted_of(system: System, order: Order, queue: Bytes) -> Posted:
         turns=known.dispatchers if getattr(queues, "staggered", False) else 1,
         next_refresh=np.ones(1, np.int64),
         shown=shown,
-        best=np.array([best for best, _ in trees], np.int32).reshape(boards, width),
-        tied=np.array([tied for _, tied in trees], np.int32).reshape(boards, width),
+        best=best,
+        tied=tied,
         senders=senders,
         reports=np.repeat(queue[:, None], slots, axis=1),
         sent_after=np.zeros((boards, n_servers, slots), np.uint16),
     )
 
 
+def trees_of(shown: Board, order: Order) -> tuple[Ints, Ints]:
+    """Each board's tournament tree, (boards, 2 * leaves), where all servers are asked; else (boards, 0)."""
+    treed = order.how in (BY_TREE, BY_IDLE)
+    trees = [tree(order.rank[order.speed_class, row["queue"]]) for row in shown] if treed else []
+    width = trees[0][0].size if trees else 0
+    best, tied = (np.array([t[i] for t in trees], np.int32).reshape(len(shown), width) for i in (0, 1))
+    return best, tied
+
+
 @part
 def choose_by_board(
-    board: Board, best: Ints, tied: Ints, fleet: Servers,
+    board: Board, best: Ints, tied: Ints, weights: FloatArray,
     how: int, ties: int, u: float, samples: FloatArray,
     asked: IntArray, shares: IntArray, chances: FloatArray, replace: bool, rank: Ints, speed_class: Indices,
 ) -> Word:  # fmt: skip
     """The server a dispatcher with this board sends a job to: `policies.policy.choose_among`."""
     if how in (BY_TREE, BY_IDLE):
-        n = best_in_tree(best, tied, ties, u, fleet)
+        n = best_in_tree(best, tied, ties, u, weights)
         if how == BY_TREE or board[n]["queue"] == 0:
             return n
     if how == BY_COIN:
         m = ask_fast_and_slow(asked, shares, chances, samples, board)
     else:
         m = ask(asked, shares, chances, samples, replace)
-    return best_of_asked(asked, m, rank, speed_class, board, ties, u)
+    return best_of_asked(asked, m, rank, speed_class, board, weights, ties, u)
 
 
 @part

@@ -39,7 +39,7 @@ def nth_in_set(words: Words, on_by_block: Ints, level: Word, r: int) -> Word:
 
 
 @part
-def by_rate_in_set(fleet: Servers, words: Words, level: Word, first: Word, m: int, u: float) -> Word:
+def by_rate_in_set(weights: FloatArray, words: Words, level: Word, first: Word, m: int, u: float) -> Word:
     """One of the `m` servers of the set from `first` on, with probability in proportion to its rate. O(m)."""
     chosen, target = first, np.inf
     for _ in range(2):  # once for the sum, once for the first partial sum above its share
@@ -53,7 +53,7 @@ def by_rate_in_set(fleet: Servers, words: Words, level: Word, first: Word, m: in
             chosen = w << U6 | first_one(word)
             word &= word - U1
             left -= 1
-            partial += fleet[chosen]["rate"]
+            partial += weights[chosen]
         target = u * partial
     return chosen
 
@@ -74,12 +74,12 @@ def put_in_tree(best: Ints, tied: Ints, n: Word, rank: int) -> None:
 
 
 @part
-def best_in_tree(best: Ints, tied: Ints, ties: int, u: float, fleet: Servers) -> Word:
+def best_in_tree(best: Ints, tied: Ints, ties: int, u: float, weights: FloatArray) -> Word:
     """The best-ranked server. O(log N), or O(N) with ties by rate."""
     leaves = np.uint64(best.size) >> U1
     top = best[1]
     if ties == BY_RATE:
-        return by_rate_among_leaves(best, leaves, fleet, u)
+        return by_rate_among_leaves(best, leaves, weights, u)
     r = int(u * tied[1]) if ties == BY_NUMBER else 0
     node = U1
     while node < leaves:
@@ -93,15 +93,15 @@ def best_in_tree(best: Ints, tied: Ints, ties: int, u: float, fleet: Servers) ->
 
 
 @part
-def by_rate_among_leaves(best: Ints, leaves: Word, fleet: Servers, u: float) -> Word:
+def by_rate_among_leaves(best: Ints, leaves: Word, weights: FloatArray, u: float) -> Word:
     """One of the best-ranked servers, with probability in proportion to its rate. O(N)."""
     top, chosen, target = best[1], 0, np.inf
     for _ in range(2):
         partial = 0.0
-        for i in range(fleet.size):
+        for i in range(weights.size):
             if best[leaves + np.uint64(i)] == top:
                 chosen = i
-                partial += fleet[i]["rate"]
+                partial += weights[i]
                 if partial > target:
                     break
         target = u * partial
@@ -210,7 +210,7 @@ def ask_fast_and_slow(asked: IntArray, shares: IntArray, chances: FloatArray, sa
 
 @part
 def best_of_asked(
-    asked: IntArray, m: int, rank: Ints, speed_class: Indices, fleet: Servers, ties: int, u: float
+    asked: IntArray, m: int, rank: Ints, speed_class: Indices, fleet: Servers, weights: FloatArray, ties: int, u: float
 ) -> Word:  # fmt: skip
     """The best-ranked of the first `m` servers in `asked`. O(m)."""
     top = np.iinfo(np.int32).max
@@ -230,9 +230,9 @@ def best_of_asked(
     elif ties == BY_RATE:
         total = 0.0
         for i in range(among):
-            total += fleet[asked[i]]["rate"]
-        partial = fleet[asked[0]]["rate"]
+            total += weights[asked[i]]
+        partial = weights[asked[0]]
         while r < among - 1 and partial <= u * total:
             r += 1
-            partial += fleet[asked[r]]["rate"]
+            partial += weights[asked[r]]
     return np.uint64(asked[r])

@@ -20,7 +20,7 @@ import numpy as np
 from jfsq_simpy.draws import BLOCK, JobBlock, JobDraws, Seed
 from jfsq_simpy.errors import PlanError
 from jfsq_simpy.jobs import bits, layout
-from jfsq_simpy.jobs.board_kernels import posted_of
+from jfsq_simpy.jobs.board_kernels import posted_of, trees_of
 from jfsq_simpy.jobs.kernels import loop_of
 from jfsq_simpy.jobs.order import BY_INDEX, QUERIES, order_of
 from jfsq_simpy.jobs.records import Sink
@@ -98,8 +98,10 @@ class Loop:
             rows = layout.Rows(np.zeros(n), jobs, np.zeros(n, np.int64), np.zeros(n), np.where(late, np.nan, free_at[:n]))
             self.sink.write({"job": -1 - jobs, **rows._asdict(), "size": sizes})
         self.fleet = layout.servers_of(self.system, self.groups, queue, free_at)
-        self.order = order_of(self.system, queue)
+        self.beliefs = self.draws.beliefs()
+        self.order = order_of(self.system, queue, next(self.beliefs)[1])
         self.posted = posted_of(self.system, self.order, queue)
+        self.next_belief = next(self.beliefs, None)
         self.kernel = loop_of(self.system)
         self.clock = layout.clock_of(queue)
 
@@ -109,9 +111,10 @@ class Loop:
         counts = layout.counts_of(tally, stage.snapshots, self.observe)
         at_most = self.servers_at_most()
         self.clock["taken"] = 0
-        while self.route(stage, counts) == BLOCK:
-            self.hand_on()
-            self.next_block()
+        for until in self.until(stage.end):
+            while self.route(until, stage, counts) == BLOCK:
+                self.hand_on()
+                self.next_block()
         tally.joins = counts.cells["joins"].copy()
         for name in layout.TOTALS.names or ():
             setattr(tally, name, int(counts.totals[name][0]))
@@ -120,6 +123,16 @@ class Loop:
         tally.levels = np.diff(at_most, axis=1, prepend=0, append=self.groups.sizes[:, None] * stage.snapshots)
         return tally
 
+    def until(self, end: float) -> Iterator[float]:
+        """The instants before `end` at which other speeds are believed in, each before it comes to that; then `end`."""
+        while self.next_belief is not None and self.next_belief[0] < end:
+            yield self.next_belief[0]
+            self.order = order_of(self.system, self.fleet["queue"], self.next_belief[1])
+            best, tied = trees_of(self.posted.shown, self.order)
+            self.posted = self.posted._replace(best=best, tied=tied)
+            self.next_belief = next(self.beliefs, None)
+        yield end
+
     def servers_at_most(self) -> IntArray:
         """int array (n_groups, places): servers of each group that hold at most 0, 1, ... places - 1 jobs now."""
         places, n_groups = self.system.places, self.groups.n_groups
@@ -127,13 +140,13 @@ class Loop:
         levels = np.bincount(cell, minlength=n_groups * (places + 1)).reshape(n_groups, places + 1)
         return np.cumsum(levels[:, :-1], axis=1)
 
-    def route(self, stage: Stage, counts: layout.Counts) -> int:
+    def route(self, until: float, stage: Stage, counts: layout.Counts) -> int:
         """The kernel's turn, with the rest of the block in hand; how far in the block it came."""
         block = self.block
         ties = NOBODY_TIES if self.order.ties == BY_INDEX else block.ties
         self.done = self.kernel(
             self.done, block.gaps, block.sizes, ties, block.samples, block.turns,
-            block.marks, stage.end, self.window.end + self.window.drain, self.window.warmup, stage.first_snapshot, stage.snapshots,
+            block.marks, until, self.window.end + self.window.drain, self.window.warmup, stage.first_snapshot, stage.snapshots,
             self.fleet, self.order, self.calendar, self.clock, self.watch, counts, self.rows,
             self.posted,
         )  # fmt: skip

@@ -96,7 +96,7 @@ def loop_for(any_policy: bool, by_board: bool = False) -> Callable[..., int]:
         tie_class, words, blocks, regions = order.tie_class, order.words, order.blocks, order.regions
         on, on_by_class, on_by_block = order.on, order.on_by_class, order.on_by_block
         speed_class, rank, best, tied = order.speed_class, order.rank, order.best, order.tied
-        asked = order.asked
+        asked, weights = order.asked, order.weights
         per_unit, mask, head, nodes = calendar
         cells, wait_bins, response_bins = counts.cells, counts.wait_bins, counts.response_bins
 
@@ -123,7 +123,7 @@ def loop_for(any_policy: bool, by_board: bool = False) -> Callable[..., int]:
                     refreshing = refresh_time <= min(arrival, next_snapshot) and (refresh_time < stage_end or next_snapshot <= arrival)
                 if refreshing:
                     instant = refresh_time
-                elif taken < snapshots and next_snapshot <= arrival:
+                elif taken < snapshots and next_snapshot <= arrival and next_snapshot < stage_end:
                     instant = next_snapshot
                 elif arrival < stage_end:
                     instant = arrival
@@ -219,16 +219,16 @@ def loop_for(any_policy: bool, by_board: bool = False) -> Callable[..., int]:
                         if m > 1 and ties == BY_NUMBER:
                             n = nth_in_set(words, on_by_block, level, int(u * m))
                         elif m > 1:
-                            n = by_rate_in_set(fleet, words, level, n, m, u)
+                            n = by_rate_in_set(weights, words, level, n, m, u)
                 else:
                     if by_board:
                         board = marks[k] % posted.shown.shape[0]
                         n = choose_by_board(
-                            posted.shown[board], posted.best[board], posted.tied[board], fleet, how, ties, u, samples[k],
+                            posted.shown[board], posted.best[board], posted.tied[board], weights, how, ties, u, samples[k],
                             asked, order.shares, order.chances, order.replace, rank, speed_class,
                         )  # fmt: skip
                     elif how == BY_TREE or (how == BY_IDLE and on[0] > 0):
-                        n = best_in_tree(best, tied, ties, u, fleet)
+                        n = best_in_tree(best, tied, ties, u, weights)
                     elif how == BY_TURN:
                         n = np.uint64(turns[k])
                     elif how == BY_DRAW:
@@ -243,7 +243,7 @@ def loop_for(any_policy: bool, by_board: bool = False) -> Callable[..., int]:
                             m = ask_fast_and_slow(asked, order.shares, order.chances, samples[k], fleet)
                         else:
                             m = ask(asked, order.shares, order.chances, samples[k], order.replace)
-                        n = best_of_asked(asked, m, rank, speed_class, fleet, ties, u)
+                        n = best_of_asked(asked, m, rank, speed_class, fleet, weights, ties, u)
                     level = np.uint64(fleet[n]["queue"])
 
             # ---- the job joins, or is blocked: Dispatcher.route ----

@@ -14,6 +14,7 @@ import simpy
 
 from jfsq_simpy.draws import JobDraws
 from jfsq_simpy.jobs import process
+from jfsq_simpy.jobs.believing import Believer
 from jfsq_simpy.jobs.central import CentralQueue
 from jfsq_simpy.jobs.dispatchers import Dispatchers
 from jfsq_simpy.jobs.failing import FailingServer, Lookout
@@ -25,7 +26,7 @@ from jfsq_simpy.system import System
 def model_of(env: simpy.Environment, system: System, draws: JobDraws, recorder: JobRecorder) -> tuple[list[Any], Any]:
     """Servers, fastest first, and a dispatcher with `run`, `send` and `on_departure`."""
     servers = servers_of(env, system, draws)
-    return servers, dispatcher_of(env, system, servers, recorder)
+    return servers, dispatcher_of(env, system, servers, draws, recorder)
 
 
 def servers_of(env: simpy.Environment, system: System, draws: JobDraws) -> list[Any]:
@@ -36,13 +37,14 @@ def servers_of(env: simpy.Environment, system: System, draws: JobDraws) -> list[
     return [FailingServer(env, n, rate, places, draws.spells(n)) for n, rate in speeds]
 
 
-def dispatcher_of(env: simpy.Environment, system: System, servers: list[Any], recorder: JobRecorder) -> Any:
+def dispatcher_of(env: simpy.Environment, system: System, servers: list[Any], draws: JobDraws, recorder: JobRecorder) -> Any:
     """Who chooses a server for each job."""
     if isinstance(system.policy.query, OneQueue):  # nobody dispatches
         return CentralQueue(env, system, servers, recorder)
-    if not system.knowledge.true_queues:
-        return Dispatchers(env, system, servers)
-    dispatcher = process.Dispatcher(env, system, servers)
+    kind = process.Dispatcher if system.knowledge.true_queues else Dispatchers
+    dispatcher = kind(env, system, servers)
+    if system.knowledge.speeds is not None:
+        Believer(env, system, dispatcher, draws.beliefs())
     if system.breakdowns is not None and system.breakdowns.seen:
         Lookout(dispatcher, system, servers)
     return dispatcher

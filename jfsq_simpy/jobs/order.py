@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from jfsq_simpy.jobs.layout import Bytes, Indices
 from jfsq_simpy.policies import AskAll, AskClass, AskEachClass, AskFastSlow, AskSample, AskWork, IdleFirst, InTurn, Policy
+from jfsq_simpy.policies.policy import nothing
 from jfsq_simpy.policies.ranking import KEY_TOLERANCE
 from jfsq_simpy.rates import FloatArray, IntArray, Rates
 from jfsq_simpy.system import System
@@ -69,7 +70,8 @@ class Order(NamedTuple):
     rank: Ints  # (n_classes, places + 1)
     best: Ints  # (2 * leaves,) tournament tree: the best rank below each node, node 1 the root
     tied: Ints  # (2 * leaves,) how many servers below have it
-    cumulative: FloatArray  # (N,) running sums of the rates, for draws in proportion to the rate
+    weights: FloatArray  # (N,) rates as the dispatcher believes them to be, where ties are broken by them; else (0,)
+    cumulative: FloatArray  # (N,) running sums of these, where all servers always tie
     asked: IntArray  # room for the servers asked, ascending
     shares: IntArray  # (parts, 3) who is asked: d of the n servers from first on; columns first, n, d
     chances: FloatArray  # (parts,) running sums of the probabilities with which a class is chosen; a coin's two
@@ -79,8 +81,8 @@ class Order(NamedTuple):
 # ---- built from a System -------------------------------------------------------------------------------------
 
 
-def order_of(system: System, queue: Bytes) -> Order:
-    """The dispatcher's view of servers that hold `queue` jobs each."""
+def order_of(system: System, queue: Bytes, speeds: FloatArray) -> Order:
+    """The dispatcher's view of servers that hold `queue` jobs each and are believed to have these speeds (N,)."""
     policy, rates, places = system.policy, system.rates, system.places
     how, ties, classes = rule_of(system)
     sets = places if how == BY_SETS else 0
@@ -91,12 +93,11 @@ def order_of(system: System, queue: Bytes) -> Order:
     for level in range(sets if several else 0):
         on_by_class[level] = np.bincount(tie_class[queue <= level], minlength=classes.size)
     tabled = how not in (BY_SETS, BY_DRAW, BY_TURN)
-    rank = policy.rank_table(rates, places) if tabled else np.zeros((0, 0), np.int32)
-    speed_class = np.repeat(np.arange(rates.n_classes, dtype=np.uint32), rates.counts) if tabled else np.zeros(0, np.uint32)
+    rank, speed_class = _ranks(system, speeds) if tabled else (np.zeros((0, 0), np.int32), np.zeros(0, np.uint32))
     treed = how in (BY_TREE, BY_IDLE) and system.knowledge.true_queues  # else each board has a tree of its own
     best, tied = tree(rank[speed_class, queue]) if treed else (np.zeros(0, np.int32), np.zeros(0, np.int32))
     shares, chances = _shares(policy.query, rates)
-    by_rate = how == BY_DRAW and ties == BY_RATE
+    by_rate = ties == BY_RATE
     return Order(
         how=how,
         ties=ties,
@@ -112,7 +113,8 @@ def order_of(system: System, queue: Bytes) -> Order:
         rank=rank,
         best=best,
         tied=tied,
-        cumulative=np.cumsum(rates.vector()) if by_rate else np.zeros(0),
+        weights=speeds if by_rate else np.zeros(0),
+        cumulative=np.cumsum(speeds) if by_rate and how == BY_DRAW else np.zeros(0),
         asked=np.zeros(system.n_servers if how in (BY_CLASS, BY_WORK) else policy.samples, np.int64),
         shares=shares,
         chances=chances,
@@ -138,19 +140,30 @@ def rule_of(system: System) -> tuple[int, int, IntArray]:
 
 
 def _how(system: System) -> int:
-    policy = system.policy
+    policy, believed = system.policy, system.knowledge.speeds
     if not isinstance(policy.query, AskAll):
         return QUERIES[type(policy.query)]
-    if system.knowledge.true_queues and (policy.level_then_speed or policy.level_only):
+    if system.knowledge.true_queues and (policy.level_only or (policy.level_then_speed and believed is None)):
         return BY_SETS
     return BY_TREE if policy.rank_table(system.rates, system.places).any() else BY_DRAW
 
 
 def _shares(query: object, rates: Rates) -> tuple[IntArray, FloatArray]:
     """Whom a sampling query asks, part by part, and the running sums of the chances of each part."""
+    if believed is not None:  # one way for a whole run, whatever is believed in time
+        return BY_DRAW if policy.key is nothing and not policy.full_last else BY_TREE
     if isinstance(query, IdleFirst):
         query = query.then
     if isinstance(query, AskSample):
+def _ranks(system: System, speeds: FloatArray) -> tuple[Ints, Indices]:
+    """The rank table, and which of its rows is each server's (N,)."""
+    rates, policy = system.rates, system.policy
+    if system.knowledge.speeds is None:
+        return policy.rank_table(rates, system.places), np.repeat(np.arange(rates.n_classes, dtype=np.uint32), rates.counts)
+    distinct, of = np.unique(speeds, return_inverse=True)  # as `believing.ranks_by_belief`
+    return policy.ranks(distinct, system.places), of.astype(np.uint32)
+
+
         return np.array([[0, rates.n_servers, query.d]]), np.zeros(0)
     by_class = np.stack([rates.first_server[:-1], rates.counts, np.zeros(rates.n_classes, np.int64)], axis=1)
     if isinstance(query, AskEachClass):

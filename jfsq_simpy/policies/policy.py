@@ -101,8 +101,12 @@ class Policy:
 
     def rank_table(self, rates: Rates, places: int) -> RankTable:
         """int32 array (n_classes, places + 1): rank[speed class, level], 0 the best."""
+        return self.ranks(rates.speeds, places)
+
+    def ranks(self, speeds: FloatArray, places: int) -> RankTable:
+        """int32 array (n_speeds, places + 1): the same for any speeds, such as are believed in."""
         key = idle_ahead(self.key) if isinstance(self.query, (IdleFirst, AskFastSlow)) else self.key
-        return rank_table(key, rates.speeds, places, full_last=self.full_last)
+        return rank_table(key, speeds, places, full_last=self.full_last)
 
     def describe(self) -> dict[str, Any]:
         """What a record keeps."""

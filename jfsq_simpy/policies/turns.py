@@ -35,7 +35,11 @@ class InTurn:
 
     def turns(self, rates: Rates, first: int, n: int) -> IntArray:
         """int array (n,): whose turn it is for jobs first .. first + n - 1."""
-        return weighted_turns(rates.vector(), first, n) if self.weighted else np.arange(first, first + n) % rates.n_servers
+        return self.turns_at(rates.vector(), first, n) if self.weighted else np.arange(first, first + n) % rates.n_servers
+
+    def turns_at(self, speeds: FloatArray, first: int, n: int) -> IntArray:
+        """The same where servers are believed to have these speeds (N,)."""
+        return weighted_turns(speeds, first, n) if self.weighted else np.arange(first, first + n) % speeds.size
 
     def candidates(self, sight: Sight) -> IntArray:
         return np.array([sight.turn])

@@ -91,7 +91,8 @@ class Builder:
             return "perfect"
         queues = as_table(table.queues, "name")
         parameters = arguments("system.knowledge.queues", queues, "name", QUEUES, self.base, short=isinstance(table.queues, str))
-        return {"dispatchers": table.dispatchers, "queues": {"name": queues["name"], **parameters}}
+        speeds = table.speeds.model_dump() if table.speeds is not None else None
+        return {"dispatchers": table.dispatchers, "queues": {"name": queues["name"], **parameters}, "speeds": speeds}
 
     def _breakdowns(self, table: BreakdownsTable | None) -> dict[str, Any] | None:
         if table is None:

@@ -87,6 +87,32 @@ Named = Annotated[Any, BeforeValidator(_named)]
 Endless = Annotated[float, Field(allow_inf_nan=True)]  # the one time that may be infinite
 
 
+class SickTable(Table):
+    """system.knowledge.speeds.sick: servers slower than believed."""
+
+    servers: Whole | list[int] = Field(default=1, description="how many of the slowest, or a list of servers", examples=[1])
+    factor: float = Field(default=10.0, gt=0, description="believed rate over true rate", examples=[10])
+
+
+class DriftTable(Table):
+    """system.knowledge.speeds.drift: beliefs that go wrong in time."""
+
+    sigma: float = Field(description="how far off the logarithms of rates are in the long run", examples=[0.5])
+    every: float = Field(gt=0, description="time units from one change to the next", examples=[10])
+    memory: float = Field(gt=0, description="time units until errors are forgotten", examples=[100])
+
+
+class SpeedsTable(Table):
+    """[system.knowledge.speeds]: which speeds dispatchers believe in."""
+
+    believed: list[float] | None = Field(default=None, description="a rate for each server, fastest first", examples=[[1.5, 0.5]])
+    noise: float = Field(default=0.0, ge=0, description="squared coefficient of variation of believed over true", examples=[0.25])
+    sick: SickTable | None = Field(default=None, description="servers slower than believed", examples=[{"servers": 1}])
+    drift: DriftTable | None = Field(
+        default=None, description="beliefs that go wrong", examples=[{"sigma": 0.5, "every": 10, "memory": 100}]
+    )
+
+
 class KnowledgeTable(Table):
     """[system.knowledge]: what dispatchers know of the servers."""
 
@@ -94,6 +120,7 @@ class KnowledgeTable(Table):
     queues: Annotated[Any, BeforeValidator(_queues)] = Field(
         default=DEFAULTS["queues"], description="which queue lengths a dispatcher has in mind", examples=["own"]
     )
+    speeds: SpeedsTable | None = Field(default=None, description="which speeds it believes in", examples=[{"noise": 0.25}])
 
 
 class BreakdownsTable(Table):
