@@ -145,16 +145,11 @@ def _how(system: System) -> int:
         return QUERIES[type(policy.query)]
     if system.knowledge.true_queues and (policy.level_only or (policy.level_then_speed and believed is None)):
         return BY_SETS
+    if believed is not None:  # one way for a whole run, whatever is believed in time
+        return BY_DRAW if policy.key is nothing and not policy.full_last else BY_TREE
     return BY_TREE if policy.rank_table(system.rates, system.places).any() else BY_DRAW
 
 
-def _shares(query: object, rates: Rates) -> tuple[IntArray, FloatArray]:
-    """Whom a sampling query asks, part by part, and the running sums of the chances of each part."""
-    if believed is not None:  # one way for a whole run, whatever is believed in time
-        return BY_DRAW if policy.key is nothing and not policy.full_last else BY_TREE
-    if isinstance(query, IdleFirst):
-        query = query.then
-    if isinstance(query, AskSample):
 def _ranks(system: System, speeds: FloatArray) -> tuple[Ints, Indices]:
     """The rank table, and which of its rows is each server's (N,)."""
     rates, policy = system.rates, system.policy
@@ -164,6 +159,11 @@ def _ranks(system: System, speeds: FloatArray) -> tuple[Ints, Indices]:
     return policy.ranks(distinct, system.places), of.astype(np.uint32)
 
 
+def _shares(query: object, rates: Rates) -> tuple[IntArray, FloatArray]:
+    """Whom a sampling query asks, part by part, and the running sums of the chances of each part."""
+    if isinstance(query, IdleFirst):
+        query = query.then
+    if isinstance(query, AskSample):
         return np.array([[0, rates.n_servers, query.d]]), np.zeros(0)
     by_class = np.stack([rates.first_server[:-1], rates.counts, np.zeros(rates.n_classes, np.int64)], axis=1)
     if isinstance(query, AskEachClass):
