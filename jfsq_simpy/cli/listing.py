@@ -1,6 +1,6 @@
 """`jfsq list WHAT`: what there is to choose from.
 
-In    policies, laws, profiles, engines or scenarios
+In    policies, laws, profiles, knowledge, engines or scenarios
 Out   a row each, from the registries themselves, so the list cannot be out of date
 """
 
@@ -24,6 +24,7 @@ class What(StrEnum):
     policies = "policies"
     laws = "laws"
     profiles = "profiles"
+    knowledge = "knowledge"
     engines = "engines"
     scenarios = "scenarios"
 
@@ -33,11 +34,11 @@ IN_TEXT = {What.policies: ["name", "parameters", "what it is", "messages a job",
 
 
 def listing(
-    what: Annotated[What, typer.Argument(help="policies, laws, profiles, engines or scenarios", show_default=False)],
+    what: Annotated[What, typer.Argument(help="policies, laws, profiles, knowledge, engines or scenarios", show_default=False)],
     directory: Annotated[Path, typer.Option(help="Where scenarios are looked for.")] = Path("scenarios"),
     json_: options.Json = False,
 ) -> None:
-    """List policies, laws, rate profiles, engines or scenarios."""
+    """List policies, laws, rate profiles, what dispatchers may know, engines or scenarios."""
     rows = list(_scenarios(directory)) if what is What.scenarios else list(ROWS[what]())
     if json_:
         output.document({what.value: rows})
@@ -93,6 +94,13 @@ def _profiles() -> Iterator[dict[str, Any]]:
     yield from _registered(PROFILES, skip=("n_servers",))
 
 
+def _knowledge() -> Iterator[dict[str, Any]]:
+    from jfsq_simpy.knowledge import QUEUES
+
+    for row in _registered(QUEUES, skip=()):
+        yield {"name": row["name"], "key": "queues", **row}
+
+
 def _engines() -> Iterator[dict[str, Any]]:
     from jfsq_simpy.engines import ENGINES
 
@@ -123,6 +131,7 @@ ROWS: Mapping[What, Callable[[], Iterator[dict[str, Any]]]] = {
     What.policies: _policies,
     What.laws: _laws,
     What.profiles: _profiles,
+    What.knowledge: _knowledge,
     What.engines: _engines,
 }
 
