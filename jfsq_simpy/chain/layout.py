@@ -79,13 +79,13 @@ class Sets(NamedTuple):
 class Sums(NamedTuple):
     """Queue lengths and sets as in `Sets`, under counts of set bits instead of "not empty".
 
-    A row of `node` has layers of counts: of 16 words of `leaf`, of 16 of those counts, and so on up to
-    a layer of at most 16; `on` is the count of the whole row.
+    Where a row of `leaf` has more than 16 words, a row of `node` has layers of counts: of 16 words, of 16
+    of those counts, and so on up to a layer of at most 16; `on` is the count of the whole row.
     """
 
     queue: NDArray[np.uint8]
-    leaf: Words  # (places + 1) rows of n_leaf
-    node: Words  # (places + 1) rows of n_node
+    leaf: Words  # (places + 1) rows of n_leaf, and 16 words more
+    node: Words  # (places + 1) rows of n_node, and 16 counts more
     layer: Words  # where in a row of `node` each layer begins
     on: Words  # (places + 1,)
     n_leaf: int
@@ -187,12 +187,14 @@ def sums(n_servers: int, places: int, holding: int) -> Sums:
     below = np.bitwise_count(plain.leaf).astype(np.uint64).reshape(places + 1, n_leaf)
     on = below.sum(axis=1, dtype=np.uint64)
     layers: list[Words] = []
-    while not layers or below.shape[1] > FAN:
+    while below.shape[1] > FAN:
         below = np.add.reduceat(below, np.arange(0, below.shape[1], FAN), axis=1)
         layers.append(below)
-    layer = np.cumsum([0, *(x.shape[1] for x in layers[:-1])]).astype(np.uint64)
-    node = np.concatenate(layers, axis=1)
-    return Sums(plain.queue, plain.leaf, node.ravel(), layer, on, n_leaf, node.shape[1])
+    layer = np.cumsum([0, *(x.shape[1] for x in layers)])[:-1].astype(np.uint64)
+    node = np.concatenate([np.zeros((places + 1, 0), np.uint64), *layers], axis=1)
+    more = np.zeros(FAN, np.uint64)  # a search looks at 16 words or counts, also where the last row has fewer
+    leaf = np.concatenate([plain.leaf, more])
+    return Sums(plain.queue, leaf, np.concatenate([node.ravel(), more]), layer, on, n_leaf, node.shape[1])
 
 
 def _row(n_servers: int, first: int, sizes: list[int]) -> tuple[Words, Words, np.uint64]:

@@ -16,13 +16,16 @@ from __future__ import annotations
 import numpy as np
 
 from jfsq_simpy.chain.decode import decode, mix64, recode, times_high
-from jfsq_simpy.chain.layout import ARRIVALS, BLOCK, BLOCKED, LOGGED, Codes, Count, Stream, Sums
+from jfsq_simpy.chain.layout import ARRIVALS, BLOCK, BLOCKED, FAN, LOGGED, Codes, Count, Stream, Sums
 from jfsq_simpy.chain.snapshots import log_sets, snapshot_servers
 from jfsq_simpy.chain.watching import Log
 from jfsq_simpy.jobs.bits import count_ones
 from jfsq_simpy.jobs.compiling import compiled, part
+from jfsq_simpy.jobs.prefetch import prefetch
 
-U0, U1, U4, U6, U16, U63, ALL = (np.uint64(k) for k in (0, 1, 4, 6, 16, 63, 2**64 - 1))
+U0, U1, U4, U6, U63, ALL = (np.uint64(k) for k in (0, 1, 4, 6, 63, 2**64 - 1))
+
+AHEAD = 16  # departures between asking for a cache line and using it
 
 
 @part
@@ -60,6 +63,7 @@ def advance(
     at_most, in_bytes, full = count.at_most, count.in_bytes, count.full
     nobody, arrival = BLOCK + 1, np.int32(n_servers)
     b, n_leaf, n_node, n_layers = np.uint64(places), np.uint64(sums.n_leaf), np.uint64(sums.n_node), np.uint64(layer.size)
+    at_once = min(FAN, sums.n_leaf)
     arrivals, blocked = 0, 0
     log_row, marks = log
     event, end = first, first + n
@@ -84,6 +88,10 @@ def advance(
                 i = s if s < last else nobody
                 while True:  # departures, at least one: a dummy costs less than a wrong guess
                     server = np.uint64(leaving[np.uint64(i)])
+                    if n_layers > U1:  # a large fleet: what will be touched soon is sent for
+                        ahead = np.uint64(leaving[np.uint64(min(s + AHEAD, BLOCK - 1))])
+                        prefetch(queue, ahead)
+                        prefetch(leaf, n_leaf + (ahead >> U6))
                     held = np.uint64(queue[server])
                     queue[server] = held - np.uint64(held > U0)
                     # now it holds at most held - 1 jobs: row `held` (row 0 is never read)
@@ -108,21 +116,28 @@ def advance(
                     continue
                 number = np.uint64(event + at + j + s)  # the arrival's event: `s` departures and j arrivals are before it
                 rest = times_high(mix64(choices.start + (number + U1) * choices.gamma), on[level + U1])
+                # of 16 counts all are added up, whichever is the one: a loop that ends early costs a wrong guess
                 row = (level + U1) * n_node
                 inside = U0
                 for d in range(n_layers):
                     here = row + layer[n_layers - U1 - np.uint64(d)] + inside
-                    while rest >= node[here]:
-                        rest -= node[here]
-                        here += U1
-                        inside += U1
-                    inside = inside * U16
+                    upto, missed = U0, U0
+                    for c in range(FAN):
+                        upto += node[here + np.uint64(c)]
+                        passed = upto <= rest
+                        missed = upto if passed else missed
+                        inside += np.uint64(passed)
+                    rest -= missed
+                    inside = inside << U4
                 row = (level + U1) * n_leaf
-                ones = np.uint64(count_ones(leaf[row + inside]))
-                while rest >= ones:
-                    rest -= ones
-                    inside += U1
-                    ones = np.uint64(count_ones(leaf[row + inside]))
+                here = row + inside
+                upto, missed = U0, U0
+                for c in range(at_once):
+                    upto += np.uint64(count_ones(leaf[here + np.uint64(c)]))
+                    passed = upto <= rest
+                    missed = upto if passed else missed
+                    inside += np.uint64(passed)
+                rest -= missed
                 bit = nth_one(leaf[row + inside], rest)
                 leaf[row + inside] ^= U1 << bit
                 server = (inside << U6) | bit

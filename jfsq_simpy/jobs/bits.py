@@ -17,7 +17,7 @@ from jfsq_simpy.jobs.compiling import numba as numba  # for whoever asks here wh
 
 Word = np.uint64
 
-U0, U1, U2, U4, U6, U12, U18, U56, U63 = [np.uint64(k) for k in (0, 1, 2, 4, 6, 12, 18, 56, 63)]
+U0, U1, U2, U4, U6, U10, U12, U18, U56, U63 = [np.uint64(k) for k in (0, 1, 2, 4, 6, 10, 12, 18, 56, 63)]
 PAIRS, NIBBLES, BYTES = np.uint64(0x5555555555555555), np.uint64(0x3333333333333333), np.uint64(0x0F0F0F0F0F0F0F0F)
 SUM = np.uint64(0x0101010101010101)
 

@@ -21,7 +21,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from jfsq_simpy.jobs.bits import U0, U1, U6, U12, U18, U63, first_one
+from jfsq_simpy.jobs.bits import U0, U1, U4, U6, U10, U12, U18, U63, first_one
 from jfsq_simpy.jobs.board_kernels import (
     Posted,
     choose_by_board,
@@ -94,13 +94,14 @@ def loop_for(any_policy: bool, by_board: bool = False) -> Callable[..., int]:
             how, ties, in_tree = order.how, order.ties, order.best.size > 0
         n_tie_classes = order.n_tie_classes
         tie_class, words, blocks, regions = order.tie_class, order.words, order.blocks, order.regions
-        on, on_by_class, on_by_block = order.on, order.on_by_class, order.on_by_block
+        on, on_by_class, spans, span_at = order.on, order.on_by_class, order.spans, order.span_at
         speed_class, rank, best, tied = order.speed_class, order.rank, order.best, order.tied
         asked, weights = order.asked, order.weights
         per_unit, mask, head, nodes = calendar
         cells, wait_bins, response_bins = counts.cells, counts.wait_bins, counts.response_bins
 
         n_servers, places, n_blocks = fleet.size, np.uint64(on.size), blocks.shape[1]
+        n_spans = np.uint64(span_at.size)
         observing = watch.rows.size + watch.tails.size + watch.fastest.size + watch.eta.size + counts.path.size > 0
         keeping = rows.arrival.size > 0
         state, totals = clock[0], counts.totals[0]
@@ -163,8 +164,10 @@ def loop_for(any_policy: bool, by_board: bool = False) -> Callable[..., int]:
                                     if in_tree:
                                         put_in_tree(best, tied, n, rank[speed_class[n], level])
                                     elif how == BY_SETS and ties != BY_INDEX:
-                                        if n_blocks > 1:
-                                            on_by_block[level, n >> U12] += 1
+                                        inside = n >> U10
+                                        for d in range(n_spans):
+                                            spans[level, span_at[d] + inside] += 1
+                                            inside >>= U4
                                         if n_tie_classes > 1:
                                             on_by_class[level, tie_class[n]] += 1
                                 if by_board:
@@ -217,7 +220,7 @@ def loop_for(any_policy: bool, by_board: bool = False) -> Callable[..., int]:
                         # no faster class has a bit on, so number r of this class is number r of the set
                         m = on_by_class[level, tie_class[n]] if n_tie_classes > 1 else on[level]
                         if m > 1 and ties == BY_NUMBER:
-                            n = nth_in_set(words, on_by_block, level, int(u * m))
+                            n = nth_in_set(words, spans, span_at, level, int(u * m))
                         elif m > 1:
                             n = by_rate_in_set(weights, words, level, n, m, u)
                 else:
@@ -268,8 +271,10 @@ def loop_for(any_policy: bool, by_board: bool = False) -> Callable[..., int]:
                     if in_tree:
                         put_in_tree(best, tied, n, rank[speed_class[n], level + U1])
                     elif how == BY_SETS and ties != BY_INDEX:
-                        if n_blocks > 1:
-                            on_by_block[level, n >> U12] -= 1
+                        inside = n >> U10
+                        for d in range(n_spans):
+                            spans[level, span_at[d] + inside] -= 1
+                            inside >>= U4
                         if n_tie_classes > 1:
                             on_by_class[level, tie_class[n]] -= 1
 

@@ -50,6 +50,8 @@ QUERIES = {
 TIES = {"uniform": 0, "index": 1, "rate": 2}
 BY_NUMBER, BY_INDEX, BY_RATE = 0, 1, 2
 
+FAN = 16  # counts that are looked through for one of a given number
+
 
 class Order(NamedTuple):
     """The dispatcher's view: where the best server is. Which arrays are in use depends on `how`."""
@@ -64,7 +66,8 @@ class Order(NamedTuple):
     regions: Words  # (places, ceil(N / 64^3))
     on: IntArray  # (places,) bits on in each set: servers that hold at most l jobs; kept whatever `how`
     on_by_class: IntArray  # (places, n_tie_classes)
-    on_by_block: Ints  # (places, ceil(N / 64^2)), kept where ties are drawn
+    spans: Ints  # (places, ...) bits on in 16 words, in 16 of these spans, and so on up to 16; kept where ties are drawn
+    span_at: Words  # where in a row of `spans` each size begins, the smallest first
     # rank tables
     speed_class: Indices  # (N,)
     rank: Ints  # (n_classes, places + 1)
@@ -86,7 +89,8 @@ def order_of(system: System, queue: Bytes, speeds: FloatArray) -> Order:
     policy, rates, places = system.policy, system.rates, system.places
     how, ties, classes = rule_of(system)
     sets = places if how == BY_SETS else 0
-    words, blocks, regions, on_by_block = _sets(queue, sets)
+    words, blocks, regions = _sets(queue, sets)
+    spans, span_at = _spans(words if ties == BY_NUMBER else words[:, :0])
     several = how == BY_SETS and ties != BY_INDEX and classes.size > 1
     tie_class = np.repeat(np.arange(classes.size, dtype=np.uint32), classes) if several else np.zeros(0, np.uint32)
     on_by_class = np.zeros((sets, classes.size if several else 0), np.int64)
@@ -108,7 +112,8 @@ def order_of(system: System, queue: Bytes, speeds: FloatArray) -> Order:
         regions=regions,
         on=np.array([np.count_nonzero(queue <= level) for level in range(places)], dtype=np.int64),
         on_by_class=on_by_class,
-        on_by_block=on_by_block,
+        spans=spans,
+        span_at=span_at,
         speed_class=speed_class,
         rank=rank,
         best=best,
@@ -188,20 +193,30 @@ def _tie_classes(policy: Policy, rates: Rates) -> IntArray:
     return np.bincount(np.concatenate([[0], np.cumsum(apart)]), weights=rates.counts).astype(np.int64)
 
 
-def _sets(queue: Bytes, sets: int) -> tuple[Words, Words, Words, Ints]:
-    words = np.stack([_packed(queue <= level) for level in range(sets)]) if sets else np.zeros((0, 0), np.uint64)
+def _sets(queue: Bytes, sets: int) -> tuple[Words, Words, Words]:
+    filled = FAN if queue.size > 64 * FAN else 1
+    words = np.stack([_packed(queue <= level, filled) for level in range(sets)]) if sets else np.zeros((0, 0), np.uint64)
     blocks = np.stack([_packed(row != 0) for row in words]) if sets else words
     regions = np.stack([_packed(row != 0) for row in blocks]) if sets else words
-    starts = np.arange(0, queue.size, 4096)
-    by_block = [np.add.reduceat((queue <= level).astype(np.int32), starts) for level in range(sets)]
-    return words, blocks, regions, np.array(by_block, dtype=np.int32).reshape(sets, -1 if sets else 0)
+    return words, blocks, regions
 
 
-def _packed(flags: NDArray[np.bool_]) -> Words:
-    """One bit a flag, the lowest bit first."""
-    padded = np.zeros(-(-flags.size // 64) * 64, bool)
+def _packed(flags: NDArray[np.bool_], words: int = 1) -> Words:
+    """One bit a flag, the lowest bit first, filled up to a multiple of so many words."""
+    padded = np.zeros(-(-flags.size // (64 * words)) * 64 * words, bool)
     padded[: flags.size] = flags
     return np.packbits(padded, bitorder="little").view(np.uint64)
+
+
+def _spans(words: Words) -> tuple[Ints, Words]:
+    """Counts of bits over counts of bits, each row filled up to a multiple of 16."""
+    layers = [np.bitwise_count(words).astype(np.int32)]
+    while layers[-1].shape[1] > FAN:
+        above = layers[-1].reshape(len(words), -1, FAN).sum(axis=2, dtype=np.int32)
+        layers.append(np.pad(above, [(0, 0), (0, -above.shape[1] % FAN)]))
+    widths = [layer.shape[1] for layer in layers[1:]]
+    spans = np.concatenate(layers[1:], axis=1) if widths else np.zeros((len(words), 0), np.int32)
+    return spans, np.cumsum([0, *widths])[:-1].astype(np.uint64)
 
 
 def tree(ranks: Ints) -> tuple[Ints, Ints]:
