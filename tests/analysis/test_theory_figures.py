@@ -15,7 +15,7 @@ from jfsq_simpy.scenario import Scenario, results
 from jfsq_simpy.system import System
 from jfsq_simpy.tally import merged
 from jfsq_simpy.theory import Parameters
-from jfsq_simpy.views import busy_figures, collapse_figures, order_figures
+from jfsq_simpy.views import busy_figures, collapse_figures, gamma_figures, order_figures
 
 ROOT = Path(__file__).parents[2]
 FEW = ["run.engine=lockstep", "run.replications=3", "run.warmup=2", "run.start=empty"]
@@ -23,9 +23,10 @@ SHORT = {
     "orders": ["sweep.system.servers=[4, 8]", "run.jobs=300"],
     "collapse": ["system.servers=24", "run.horizon=20"],
     "busy_servers": ["system.servers=12", "run.jobs=400"],
+    "gamma": ["sweep.system.servers=[8, 16]", "run.jobs=300"],
     "inequality": ["system.servers=8", "run.jobs=300", "sweep.system.rates.ratio=[1, 4]"],
 }
-SCRIPTS = {"orders": "orders", "collapse": "collapse", "busy_servers": "busy_servers", "heterogeneity": "inequality"}
+SCRIPTS = {name: name for name in ("orders", "collapse", "busy_servers", "gamma")} | {"heterogeneity": "inequality"}
 
 
 def recorded(name: str, directory: Path) -> None:
@@ -99,3 +100,21 @@ def test_orders_stand_beside_exact_values_where_the_fleet_is_solved(tmp_path: Pa
     assert truth.get_xdata().tolist() == [4, 8]
     for n, value in zip(truth.get_xdata(), truth.get_ydata(), strict=True):
         assert value == exact.solve(System(rates.homogeneous(n), alpha=0.5, places=2))["waiting_probability"]
+
+
+def test_jobs_beyond_n_are_drawn_as_measured_with_the_limit_they_are_to_lead_to(tmp_path: Path) -> None:
+    recorded("gamma", tmp_path)
+    found = results(tmp_path)
+    fleets = gamma_figures.by_rates(found)
+    assert [p.run.system.n_servers for p in fleets[0]] == [8, 16]
+    run = fleets[1][0].run
+    assert gamma_figures.beyond(run)[1] == pytest.approx((run.mean_jobs.value - 8) / 8**0.75)
+    assert gamma_figures.waiting(run)[1] == pytest.approx(run.waiting_probability.value * 8**0.25)
+    limits = {round(line.get_ydata()[0], 6) for line in gamma_figures.gamma(found).axes[0].get_lines() if line.get_xdata()[0] > 1e6}
+    assert limits == {2.0, round(4 / 3, 6), round(10 / 9, 6)}
+
+
+def test_jobs_beyond_n_need_one_alpha_above_one_half(tmp_path: Path) -> None:
+    recorded("busy_servers", tmp_path)
+    with pytest.raises(PlanError, match="one alpha above 1/2"):
+        gamma_figures.gamma(results(tmp_path))
