@@ -1,21 +1,16 @@
 """A policy's card: what someone choosing a dispatcher wants to know of it, in a line each.
 
-In    the facts, beside the function that makes the policy
-Out   a Card; `CARDS` holds one a name, in the order in which they were written
-Rule  what an engine or `exact` can run is not written here: they are asked (`jfsq list policies`)
+In    facts
+Out   a Card; `cards.py` has one for each policy of the zoo
+Rule  what an engine, `exact` or the mean field can do is not written down: they are asked (`jfsq list policies`)
 Cost  nothing
 """
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
-
-from jfsq_simpy.policies.policy import Policy
-
-Factory = TypeVar("Factory", bound=Callable[..., Policy])
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -35,28 +30,3 @@ class Card:
     source: str
     exact: str  # closed forms and limits known
     example: Mapping[str, Any] = field(default_factory=dict)  # parameters it cannot do without, for two speed classes
-
-
-CARDS: dict[str, Card] = {}
-POLICIES: dict[str, Callable[..., Policy]] = {}
-
-
-def named(**facts: Any) -> Callable[[Factory], Factory]:
-    """Register a policy under its function's name, with its card."""
-
-    def register(make: Factory) -> Factory:
-        POLICIES[make.__name__] = make
-        CARDS[make.__name__] = Card(**facts)
-        return make
-
-    return register
-
-
-def rule(name: str) -> str:
-    """What the policy does, in a sentence: the first paragraph of its function's docstring.
-
-    >>> from jfsq_simpy.policies import zoo
-    >>> rule("jsq")
-    'Join the shortest queue, blind to speed.'
-    """
-    return " ".join((inspect.getdoc(POLICIES[name]) or "").split("\n\n")[0].split())

@@ -13,9 +13,9 @@ from scipy import stats
 
 from jfsq_simpy import System, exact, rates
 from jfsq_simpy.policies import CARDS, POLICIES, Sight, as_policy
-from jfsq_simpy.policies.card import rule
 from jfsq_simpy.policies.policy import choose_among, route
 from jfsq_simpy.policies.probabilities import cell_probabilities
+from jfsq_simpy.policies.zoo import rule
 
 FALSE_ALARM = 1e-6
 REFERENCE = json.loads((Path(__file__).parents[1] / "data" / "exact.json").read_text())["cases"]
