@@ -93,6 +93,14 @@ def choose(name: str, system: System, *, trace: bool) -> Engine:
     return ENGINES[name]
 
 
+def missing() -> str | None:
+    """Which engines are not there for want of a package, and what to do; None if all are."""
+    names = [engine.name for engine in ENGINES.values() if not engine.available]
+    if not names:
+        return None
+    return f"Numba is not installed, so {' and '.join(names)} are missing, the fast ones: pip install 'jfsq_simpy[fast]'."
+
+
 def able(system: System) -> list[str]:
     """The engines that can run a system (without a trace).
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from jfsq_simpy.cli import options, output
-from jfsq_simpy.cli.status import Interrupted, Status
+from jfsq_simpy.cli.status import Status
 
 if TYPE_CHECKING:
     from jfsq_simpy.exact import ExactLaw
@@ -56,7 +56,7 @@ def check(
     from jfsq_simpy.scenario import Scenario
 
     scenario = Scenario.read(file, options.settings(set_, engine=engine, seed=seed, replications=replications))
-    directory = out if out is not None else Path("results") / scenario.name
+    directory = options.directory(out, scenario.name)
     points = scenario.points()
     laws = [_law(point.system, by, file) for point in points]
     to_run = [
@@ -115,12 +115,8 @@ def _law(system: System, by: Evidence, file: Path) -> ExactLaw | None:
 def _runs(scenario: Scenario, directory: Path, workers: int | None, *, quiet: bool) -> list[Run]:
     from jfsq_simpy.cli.progress import Reporter
 
-    reporter = Reporter(scenario, workers, quiet=quiet)
-    try:
-        with reporter:
-            return [p.run for p in scenario.run(directory, workers=workers, progress=reporter.progress)]
-    except KeyboardInterrupt:
-        raise Interrupted(f"interrupted: {reporter.kept()} kept in {directory}; the same command goes on from there.") from None
+    with Reporter(scenario, directory, workers, quiet=quiet) as reporter:
+        return [p.run for p in scenario.run(directory, workers=workers, progress=reporter.progress)]
 
 
 def _how(evidence: Run | ExactLaw) -> str:

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from jfsq_simpy.cli import options, output
-from jfsq_simpy.cli.status import Interrupted
 from jfsq_simpy.errors import PlanError
 
 if TYPE_CHECKING:
@@ -53,16 +52,12 @@ def compare(
     settings = options.settings(set_, engine=engine, seed=seed, replications=replications)
     settings += [f"compare.{key}={value}" for key, value in (("metric", metric), ("against", against)) if value is not None]
     scenario = planned.read(file, settings, listed(policies) if policies is not None else None)
-    directory = out if out is not None else Path("results") / scenario.name / "compare"
+    directory = options.directory(out, f"{scenario.name}/compare")
     plan = planned.plan(scenario, directory)
     if why is not None:
         known(why, plan.policies)
-    reporter = Reporter(plan.scenario, workers, quiet=quiet)
-    try:
-        with reporter:
-            found = plan.run(directory, workers=workers, progress=reporter.progress)
-    except KeyboardInterrupt:
-        raise Interrupted(f"interrupted: {reporter.kept()} kept in {directory}; the same command goes on from there.") from None
+    with Reporter(plan.scenario, directory, workers, quiet=quiet) as reporter:
+        found = plan.run(directory, workers=workers, progress=reporter.progress)
     figures = draw(found, scenario.question, directory)
     followed = [comparison.jobs(why) if why is not None else None for _, comparison in found.comparisons]
     if json_:
@@ -92,10 +87,10 @@ def tell(found: Compared, question: str, followed: list[Any]) -> None:
     from jfsq_simpy.views import compare_tables
 
     if question:
-        _headline(question)
+        output.headline(question)
     for (labels, comparison), jobs in zip(found.comparisons, followed, strict=True):
         if labels:
-            _headline(_at(labels))
+            output.headline(_at(labels))
         output.show(compare_tables.ranking(comparison))
         output.show(compare_tables.tails(comparison))
         if jobs is not None:
@@ -152,11 +147,6 @@ def _warnings(comparison: Comparison) -> list[str]:
     said = [(name, text) for name, run in comparison.runs.items() for text in run.warnings]
     texts = dict.fromkeys(text for _, text in said)
     return [f"{text} ({', '.join(name for name, t in said if t == text)})" for text in texts]
-
-
-def _headline(text: str) -> None:
-    literal = text.replace("[", r"\[")
-    output.show(f"\n[bold]{literal}[/bold]")
 
 
 def _at(labels: dict[str, Any]) -> str:

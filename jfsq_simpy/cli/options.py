@@ -30,3 +30,12 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no n
 def settings(set_: Iterable[str] | None, **options: str | None) -> list[str]:
     """The overrides a command line asks for: every --set, then options such as --seed as run.seed."""
     return [*(set_ or []), *(f"run.{name}={value}" for name, value in options.items() if value is not None)]
+
+
+def directory(out: Path | None, name: str) -> Path:
+    """Where results are kept: where the user says, else under results/.
+
+    >>> directory(None, "small").as_posix()
+    'results/small'
+    """
+    return out if out is not None else Path("results") / name

@@ -32,16 +32,17 @@ def show(renderable: Any) -> None:
 
     screen = console()
     if isinstance(renderable, Table):
-        from jfsq_simpy.views.fitting import fit
+        from jfsq_simpy.views.sheet import fit
 
         screen.width = fit(renderable, screen)
     screen.print(renderable)
 
 
 def headline(text: str) -> None:
-    """A line above a table, for people; brackets in it are brackets."""
-    literal = text.replace("[", r"\[")
-    show(f"\n[bold]{literal}[/bold]")
+    """A line above a table, for people."""
+    from rich.text import Text
+
+    show(Text(f"\n{text}", style="bold"))
 
 
 def note(text: str) -> None:
@@ -63,8 +64,8 @@ def complain(text: str, status: Status) -> int:
 
 
 def console(*, stderr: bool = False) -> Console:
-    """A terminal, or what stands in for one."""
+    """A terminal, or what stands in for one. Brackets are brackets: texts from files and errors are no markup."""
     from rich.console import Console
 
     stream = sys.stderr if stderr else sys.stdout
-    return Console(file=stream, width=None if stream.isatty() else NARROWEST, soft_wrap=False, highlight=False)
+    return Console(file=stream, width=None if stream.isatty() else NARROWEST, soft_wrap=False, highlight=False, markup=False)

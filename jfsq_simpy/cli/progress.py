@@ -1,18 +1,21 @@
 """How far a run is, said on standard error.
 
 In    Progress events of an experiment
-Out   before: jobs and time to expect; during: a bar on a terminal, now and then a line elsewhere
-Rule  a short run says nothing in advance: only what takes longer than a coffee sip is worth a warning
+Out   before: jobs and time to expect; during: a bar on a terminal, now and then a line elsewhere; after Ctrl-C: what is kept
+Rule  every command that runs a scenario runs it inside one of these
 """
 
 from __future__ import annotations
 
 import sys
 import time
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from jfsq_simpy.cli import output
+from jfsq_simpy.cli.status import Interrupted
+from jfsq_simpy.engines import missing
 from jfsq_simpy.experiment import Progress
 from jfsq_simpy.experiment.cost import forecast
 from jfsq_simpy.scenario import Scenario
@@ -25,10 +28,10 @@ LINE_EVERY = 15.0  # seconds, where there is no terminal
 
 
 class Reporter:
-    """A context manager whose `progress` an experiment calls."""
+    """A context manager whose `progress` an experiment calls. Errors: Interrupted, in place of KeyboardInterrupt."""
 
-    def __init__(self, scenario: Scenario, workers: int | None, *, quiet: bool) -> None:
-        self.scenario, self.workers, self.quiet = scenario, workers, quiet
+    def __init__(self, scenario: Scenario, directory: Path, workers: int | None, *, quiet: bool) -> None:
+        self.scenario, self.directory, self.workers, self.quiet = scenario, directory, workers, quiet
         self.last: Progress | None = None
         self._bar: Any = None
         self._task: TaskID | None = None
@@ -40,6 +43,10 @@ class Reporter:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self._bar is not None:
             self._bar.stop()
+        if kind is KeyboardInterrupt:
+            raise Interrupted(
+                f"interrupted: {self.kept()} kept in {self.directory}; the same command goes on from there."
+            ) from None
 
     def progress(self, now: Progress) -> None:
         """Take one event in."""
@@ -70,6 +77,9 @@ class Reporter:
             f"to simulate by {ahead.engines}, roughly {duration(ahead.seconds * left)} on {_many(ahead.workers, 'core')}"
             f"{ahead.beside}."
         )
+        lacking = missing() if any(p.plan.engine == "auto" for p in points) else None
+        if lacking:
+            output.note(lacking)
         if sys.stderr.isatty():
             self._start_bar(now)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from jfsq_simpy.cli import options, output
-from jfsq_simpy.cli.status import Interrupted, Status
+from jfsq_simpy.cli.status import Status
 
 if TYPE_CHECKING:
     from jfsq_simpy.experiment import Results
@@ -36,13 +36,9 @@ def run(
     from jfsq_simpy.scenario import Scenario
 
     scenario = Scenario.read(file, options.settings(set_, engine=engine, seed=seed, replications=replications))
-    directory = out if out is not None else Path("results") / scenario.name
-    reporter = Reporter(scenario, workers, quiet=quiet)
-    try:
-        with reporter:
-            results = scenario.run(directory, workers=workers, progress=reporter.progress)
-    except KeyboardInterrupt:
-        raise Interrupted(f"interrupted: {reporter.kept()} kept in {directory}; the same command goes on from there.") from None
+    directory = options.directory(out, scenario.name)
+    with Reporter(scenario, directory, workers, quiet=quiet) as reporter:
+        results = scenario.run(directory, workers=workers, progress=reporter.progress)
     figure = draw(results, directory)
     if json_:
         output.document({**results.to_dict(), "figure": str(figure) if figure else None})
@@ -69,7 +65,7 @@ def tell(results: Results, scenario: Scenario) -> None:
     from jfsq_simpy.views import tables
 
     if scenario.question:
-        output.show(f"\n[bold]{_literal(scenario.question)}[/bold]")
+        output.headline(scenario.question)
     output.show(tables.estimates(results))
 
 
@@ -80,7 +76,3 @@ def _say_where(results: Results, directory: Path, figure: Path | None) -> None:
     for text in results.notes:
         output.note(f"note: {text}")
     output.note(f"Results are kept in {directory}" + (f", the figure in {figure}." if figure else "."))
-
-
-def _literal(text: str) -> str:
-    return text.replace("[", r"\[")

@@ -8,11 +8,9 @@ Rule  all N of a seed see the same jobs, so the replication is the unit; an N wh
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jfsq_simpy.cli import options, output
-from jfsq_simpy.cli.status import Interrupted
 from jfsq_simpy.errors import JfsqError, PlanError, ScenarioError
 
 if TYPE_CHECKING:
@@ -45,13 +43,9 @@ def scaling(
 
     scenario = Scenario.read(file, options.settings(set_, engine=engine, seed=seed, replications=replications))
     _refuse_what_has_no_slope(scenario, str(file))
-    directory = out if out is not None else Path("results") / scenario.name
-    reporter = Reporter(scenario, workers, quiet=quiet)
-    try:
-        with reporter:
-            results = scenario.run(directory, workers=workers, progress=reporter.progress)
-    except KeyboardInterrupt:
-        raise Interrupted(f"interrupted: {reporter.kept()} kept in {directory}; the same command goes on from there.") from None
+    directory = options.directory(out, scenario.name)
+    with Reporter(scenario, directory, workers, quiet=quiet) as reporter:
+        results = scenario.run(directory, workers=workers, progress=reporter.progress)
     rows = list(measured(results))
     if json_:
         output.document(

@@ -10,13 +10,13 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from rich import box
 from rich.table import Table
 
 from jfsq_simpy.compare import Comparison, JobDifferences
 from jfsq_simpy.compare.measures import PERCENTS
 from jfsq_simpy.estimate import Estimate
 from jfsq_simpy.views.numbers import count, short, signed, with_interval
+from jfsq_simpy.views.sheet import sheet
 
 SHARE_SHOWN, ADDS_SHOWN = 0.005, 0.01  # of all jobs, of the largest contribution: causes below both are left out
 
@@ -105,8 +105,4 @@ def _signed(value: float) -> str:
 
 
 def _table(*columns: str) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, header_style="bold", caption_justify="left", caption_style="dim", padding=(0, 1))
-    for i, column in enumerate(columns):
-        words = column in ("policy", "") or (i == 0 and column != "place")
-        table.add_column(column, justify="left" if words else "right", overflow="fold")
-    return table
+    return sheet(columns, words=lambda place, name: name in ("policy", "") or (place == 0 and name != "place"))

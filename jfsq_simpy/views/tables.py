@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from rich import box
 from rich.table import Table
 
 from jfsq_simpy.views.numbers import compact, short, with_interval
+from jfsq_simpy.views.sheet import sheet
 
 if TYPE_CHECKING:  # a listing of names should not wait for the experiments
     from jfsq_simpy.experiment import Point, PointResult, Results
@@ -49,7 +49,7 @@ def exact(rows: Iterable[tuple[Point, Mapping[str, float] | None, str]]) -> Tabl
 
 def listing(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> Table:
     """Rows of text under their names."""
-    table = Table(*columns, box=box.SIMPLE_HEAD, header_style="bold", padding=(0, 1))
+    table = sheet(columns, words=lambda place, name: True)
     for row in rows:
         table.add_row(*(str(row[c]) for c in columns))
     return table
@@ -93,7 +93,4 @@ def _speeds_have_a_unit(point: Point) -> bool:
 
 
 def _table(*columns: str) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, header_style="bold", caption_justify="left", caption_style="dim", padding=(0, 1))
-    for column in columns:
-        table.add_column(column, justify="left" if column == "how" else "right", overflow="fold")
-    return table
+    return sheet(columns, words=lambda place, name: name == "how")

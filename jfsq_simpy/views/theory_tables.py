@@ -11,12 +11,12 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from rich import box
 from rich.table import Table
 
 from jfsq_simpy.theory.report import BoundsReport, CheckReport, Line
 from jfsq_simpy.theory.scaling import Scaling
 from jfsq_simpy.views.numbers import short
+from jfsq_simpy.views.sheet import sheet
 from jfsq_simpy.views.tables import SYMBOLS
 
 BAD = ("violated", "warning")
@@ -145,7 +145,4 @@ def _label(value: Any) -> str:
 
 
 def _table(*columns: str, numbers: Sequence[str] = ()) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, header_style="bold", caption_justify="left", caption_style="dim", padding=(0, 1))
-    for column in columns:
-        table.add_column(column, justify="right" if column in numbers else "left", overflow="fold")
-    return table
+    return sheet(columns, words=lambda place, name: name not in numbers)

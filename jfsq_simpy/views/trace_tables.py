@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from rich import box
 from rich.table import Table
 
 from jfsq_simpy.estimate import Estimate
 from jfsq_simpy.views.numbers import count, short, with_interval
+from jfsq_simpy.views.sheet import sheet
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -80,7 +80,4 @@ def _share(value: float | None) -> str:
 
 
 def _table(*columns: str) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, header_style="bold", caption_justify="left", caption_style="dim", padding=(0, 1))
-    for i, column in enumerate(columns):
-        table.add_column(column, justify="left" if i == 0 and not column else "right", overflow="fold")
-    return table
+    return sheet(columns, words=lambda place, name: place == 0 and not name)

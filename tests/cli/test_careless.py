@@ -178,6 +178,24 @@ def test_one_is_not_many(capsys: pytest.CaptureFixture[str]) -> None:
     assert "1 cores" not in said
 
 
+def test_what_is_missing_is_said_once(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name, *_: None if name == "numba" else True)
+    lacking = "Numba is not installed, so events and chain are missing, the fast ones: pip install 'jfsq_simpy[fast]'."
+    assert execute(["list", "engines"]) == 0
+    assert capsys.readouterr().err == f"{lacking}\n"
+    sweep = ["--set", "sweep.system.load=[0.5, 0.6]"]
+    assert execute(["run", "small.toml", "--workers", "1", "--engine", "auto", *sweep]) == 0
+    assert capsys.readouterr().err.count(lacking) == 1
+    assert execute(["run", "small.toml", "--workers", "1", "--engine", "process"]) == 0
+    assert lacking not in capsys.readouterr().err, "who asks for an engine gets it"
+
+
+def test_brackets_are_brackets(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / "small.toml").write_text("# Is [fast] [bold]faster[/bold] than [/nothing]?\n" + SMALL)
+    assert execute(["exact", "small.toml"]) == execute(["run", "small.toml", "--workers", "1"]) == 0
+    assert "Is [fast] [bold]faster[/bold] than [/nothing]?" in capsys.readouterr().out
+
+
 # ---- streams -------------------------------------------------------------------------------------------------
 
 

@@ -101,7 +101,7 @@ def test_a_broken_rule_is_exit_code_1(ask: Any, kept: Trace, tmp_path: Path) -> 
     Trace(kept.facts, MemoryRows(columns)).to_parquet(broken)
     code, out, err = ask("check", file=str(broken))
     assert (code, out) == (1, "")
-    assert err.startswith("jfsq: trace: ")
+    assert err.startswith(f"jfsq: {broken}: ")
     assert err.count("\n") == 1
     code, out, err = ask("check", "--json", file=str(broken))
     assert (code, err) == (1, "")
