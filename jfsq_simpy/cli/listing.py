@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from jfsq_simpy.cli import options, output
-from jfsq_simpy.errors import JfsqError
+from jfsq_simpy.errors import JfsqError, ScenarioError
 
 
 class What(StrEnum):
@@ -52,6 +52,10 @@ def listing(
     table = tables.listing(columns, [{k: _cell(v) for k, v in row.items()} for row in rows])
     table.columns[0].no_wrap = True  # names are there to be copied
     output.show(table)
+    if what is What.engines:
+        from jfsq_simpy.engines import missing
+
+        output.note(missing() or "All of them run here.")
     if what in IN_TEXT:
         output.note(f"--json has more of each: {', '.join(k for k in rows[0] if k not in columns)}.")
 
@@ -119,6 +123,8 @@ def _engines() -> Iterator[dict[str, Any]]:
 def _scenarios(directory: Path) -> Iterator[dict[str, Any]]:
     from jfsq_simpy.scenario import Scenario
 
+    if not directory.is_dir():
+        raise ScenarioError(f"{directory}: is no directory; say where scenarios are, for example --directory scenarios.")
     for path in sorted(directory.glob("*.toml")):
         try:
             scenario = Scenario.read(path)
