@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 FALSE_ALARM = 1e-6  # probability that noise alone makes a line "violated"
 ROUNDING = 1e-9
+NEVER = "no N"  # how `smallest.Smallest` says that no N was found
 
 Verdict = Literal["holds", "holds within noise", "violated", "warning", "condition not met", "vacuous", "not judged", "shown"]
 WORST_FIRST: tuple[Verdict, ...] = ("violated", "warning", "holds within noise", "holds", "not judged", "shown")
@@ -213,11 +214,14 @@ class BoundLine:
         s = self.statement
         if s.relation == "order":
             return "an order, without its constant"
-        level = "1" if s.trivial == 1 else "what is always true"
-        if self.meaningful_from == "no N":
-            told = f"vacuous at every N up to 10^300: never below {level}"
+        probability = s.trivial == 1
+        if not s.vacuous:
+            told = "below 1" if probability else "says something"
+        elif self.meaningful_from == NEVER:
+            told = "vacuous at every N up to 10^300"
         else:
-            told = f"vacuous at this N; first below {level} at N = {self.meaningful_from}" if s.vacuous else "below " + level
+            since = "first below 1 at" if probability else "says something from"
+            told = f"vacuous at this N; {since} N = {self.meaningful_from}{'' if probability else ' on'}"
         return told if s.applies else f"condition not met; {told}"
 
     def to_dict(self) -> dict[str, Any]:

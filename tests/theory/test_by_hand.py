@@ -7,10 +7,12 @@ would not show. Nothing here calls the package for an intermediate value.
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import pytest
 
 from jfsq_simpy.theory import conditions, lemmas, moments, waiting
 from jfsq_simpy.theory.geometry import Parameters
+from jfsq_simpy.theory.statements import statements
 
 
 @dataclass(frozen=True)
@@ -164,6 +166,16 @@ def test_lemma_4(f: Fleet) -> None:
     assert lemmas.unreachable(p) == (max(min((f.b - 1) * y - A, f.N - y) for y in (0, f.N, (A + f.N) / f.b)) < f.X / (2 * f.mu1))
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_v_is_called_unreachable_exactly_when_no_number_of_busy_servers_takes_it_there(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    n, b, alpha = float(rng.integers(2, 3000)), int(rng.integers(2, 8)), float(rng.uniform(0.05, 0.8))
+    p = Parameters.of(n_servers=n, alpha=alpha, places=b, mu_1=float(rng.uniform(1, 3)), slowest=float(rng.uniform(0.1, 1)))
+    busy = np.linspace(0, max(p.b, 1.0), 400_001)
+    highest = np.minimum((b - 1) * busy - p.a, p.b - busy).max()
+    assert lemmas.unreachable(p) == (highest < p.threshold - 1e-3 * abs(p.threshold)) or abs(highest / p.threshold - 1) < 2e-3
+
+
 # ---- Theorem 2 -----------------------------------------------------------------------------------------------
 
 
@@ -259,6 +271,17 @@ def test_p_b_is_the_best_markov_inequality() -> None:
     assert min(by_order) < by_order[0]
 
 
+def test_p_b_takes_no_moment_whose_conditions_fail_where_another_has_them() -> None:
+    # N = 10^9, alpha = 1/2, b = 2: Assumption 2 holds for r = 1 (from 10^8.54 on) and not for r = 2 (10^9.28)
+    N, L = 1e9, math.log(1e9)
+    X = N**0.5
+    first = 20 / X / (1 - 24 * L / X)
+    second = ((2 + 32) / N**1.5 + 4 / X * 20 / X) / (1 - 48 * L / X) ** 2
+    p = Parameters.of(n_servers=N, alpha=0.5, places=2)
+    assert second < first
+    assert waiting.blocking_probability(p) == pytest.approx(first, rel=1e-9)
+
+
 # ---- conditions: both sides ----------------------------------------------------------------------------------
 
 
@@ -318,3 +341,58 @@ def test_conditions_of_both_sides(f: Fleet) -> None:
     assert sides(conditions.lemma_2(p)[0]) == pytest.approx((f.muN2, f.N**0.5 / f.L), rel=1e-9)
     expected = [(2 / f.Na, f.eps), (20 * f.L, f.N**0.5), (1, f.eps * f.L)]
     assert [sides(c) for c in conditions.printed_in_35(p)] == [pytest.approx(e, rel=1e-9) for e in expected]
+
+
+# ---- which readings are judged -------------------------------------------------------------------------------
+
+PRINTED_AND_NOT_PROVED = {
+    "sub": {
+        ("Lemma 3", "proof"),  # with a term for leaving E_0 that its own proof does not carry to the end
+        ("Theorem 2", "statement"),
+        ("E[Qbar]", "statement"),
+        ("p_B", "paper"),
+        ("E[Q_W]", "paper"),
+        ("E[W]", "paper"),
+        ("p_W", "paper"),
+        ("Theorem 1, E[W]", "paper"),
+        ("Theorem 1, p_W", "paper"),
+    },
+    "super": {
+        ("Lemma 4", "statement"),  # right up to a constant only, and only under Assumption 2
+        ("p_B", "paper"),
+        ("E[W]", "paper"),  # p_B = 1/N is put in
+        ("p_W", "paper"),
+        ("p_W", "mu_1 paper"),
+        ("Theorem 1, E[W]", "paper"),
+        ("Theorem 1, p_W", "paper"),
+    },
+}
+
+
+@pytest.mark.parametrize(("side", "alpha"), [("sub", 0.25), ("super", 0.5), ("super", 0.75)])
+def test_which_readings_are_not_judged(side: str, alpha: float) -> None:
+    found = statements(Parameters.of(n_servers=1e6, alpha=alpha, places=3))
+    assert {(s.name, s.variant) for s in found if not s.sound} == PRINTED_AND_NOT_PROVED[side]
+
+
+@pytest.mark.parametrize("alpha", [0.25, 0.75])
+def test_what_is_always_true(alpha: float) -> None:
+    # a probability is at most 1; a queue at most b, its excess over eta b - eta; a wait (b - 1) services of the slowest
+    p = Parameters.of(n_servers=1e40, alpha=alpha, places=3, order=2, mu_1=2.0, slowest=0.4)
+    always = {(s.name): s.trivial for s in statements(p) if s.relation == "<="}
+    assert always["E[W]"] == pytest.approx(2 / 0.4)
+    assert always["E[Q_W]"] == pytest.approx(2e40)
+    assert always["E[Qbar]"] == 3
+    assert always["Theorem 2"] == pytest.approx((3 - p.eta) ** 2)
+    assert {always[name] for name in ("p_B", "p_W", "Lemma 1", "Lemma 2")} == {1.0}
+
+
+def test_what_each_bound_on_waiting_rests_on() -> None:
+    # "corrected" below Halfin-Whitt takes Lemma 2's probability as 1 - 1/N, which needs epsilon log N >= 1; "identity" does not
+    named = {(s.name, s.variant): {c.name for c in s.conditions} for s in statements(SUB[0].parameters)}
+    needs = "1 <= epsilon log N"
+    for name in ("E[Q_W]", "E[W]", "p_W"):
+        assert needs in named[name, "corrected"]
+        assert needs not in named[name, "identity"]
+        assert named[name, "identity"] < named[name, "corrected"]
+        assert {"2/N^alpha <= epsilon", "20 log N <= sqrt N", needs} <= named[name, "paper"]

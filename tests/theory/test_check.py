@@ -296,6 +296,7 @@ def test_statements_are_not_judged_where_servers_fail_or_boards_are_late(change)
     assert ("the dispatcher knows the servers as they are" in missed) == (change == "boards")
     assert ("servers never fail" in missed) == (change == "failing")
     assert not any(s.applies for s in statements_of(system))
+    assert any("none is judged" in note for note in bounds(system).notes)
     run = simulate(system, horizon=60, engine="process", rng=2, replications=3, warmup=5, workers=1, observe=observables(system))
     report = check(system, run)
     assert not report.failed
@@ -332,7 +333,10 @@ def test_bounds_says_how_far_each_is_from_meaning_anything():
     report = bounds(System(rates.homogeneous(1000), alpha=0.5, places=2))
     lines = {(line.statement.name, line.statement.variant): line for line in report.lines}
     assert lines["p_W", "paper"].verdict == "condition not met; vacuous at this N; first below 1 at N = 10^7.06"
+    assert lines["E[Q_W]", "corrected"].verdict == "condition not met; vacuous at this N; says something from N = 10^4.93 on"
+    assert lines["Lemma 2", "statement"].verdict == "condition not met; below 1"
     assert report.assumption_from == "10^8.54"
+    assert not any("none is judged" in note for note in report.notes)
     assert len(report.table()) == len(report.lines)
     assert {"Assumption 2", "hidden", "section 2"} <= set(report.conditions_table()["from"])
     assert "k_super" in set(report.parameters_table()["symbol"])
@@ -380,7 +384,7 @@ def test_a_bound_that_never_says_anything_is_said_to_be_so():
 
     report = bounds(System(rates.homogeneous(1000), alpha=0.5, places=2))
     line = replace(report.lines[0], statement=replace(wrong(2.0), conditions=()), meaningful_from="no N")
-    assert line.verdict == "vacuous at every N up to 10^300: never below 1"
+    assert line.verdict == "vacuous at every N up to 10^300"
 
 
 # ---- observables ---------------------------------------------------------------------------------------------

@@ -188,6 +188,15 @@ def test_lemma_5_by_hand_on_mm1():
     assert found.log_bound == pytest.approx(-5 * math.log(2))
 
 
+def test_the_upward_rate_is_that_of_all_events_together():
+    # V = servers idle: it goes up whenever one of the busy falls idle, in either class; q_max is their summed rate
+    system = System(rates.two_speed(6, ratio=3), load=0.8, places=2)
+    found = drift.tail_from_drift(system, lambda n: n[..., 0].sum(axis=-1).astype(float), 1.0, 3.0)
+    law = brute.solve([1.5, 1.5, 1.5, 0.5, 0.5, 0.5], 4.8, 2)
+    falls = ((law.q == 1) @ law.rates).max()
+    assert found.rate == pytest.approx(falls)
+
+
 def test_lemma_5_says_nothing_without_pull_and_adds_what_lies_outside():
     assert drift.lemma_5(10, pull=-0.1, rate=1.0) == 0.0
     assert drift.lemma_5(10, pull=0.0, rate=1.0) == 0.0
