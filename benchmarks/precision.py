@@ -29,7 +29,7 @@ from jfsq_simpy.controls import sharpened, surges_of
 from jfsq_simpy.estimate import empirical_ccdf, left_out
 from jfsq_simpy.rates import FloatArray
 from jfsq_simpy.run import Run
-from jfsq_simpy.tally import Observables, Tally
+from jfsq_simpy.tally import SURGE_POWERS, Observables, Tally
 from jfsq_simpy.warmup import relaxation_time
 
 Measure = Callable[[Tally], float]
@@ -207,7 +207,7 @@ def million(replications: int = 40) -> Iterator[str]:
         return metrics.waiting_probability(run.sample.averages(tally))
 
     yield f"  {run.jobs:.3g} jobs in {run.seconds:.0f} s on one core, warm-ups included"
-    for name, n_controls in (("counts", 0), (".. less work off balance", 1), (".. and less surges", 6)):
+    for name, n_controls in (("counts", 0), (".. less work off balance", 1), (".. and less surges", 1 + SURGE_POWERS)):
         noise = noise_of(run, p_w, n_controls)
         value, error = noise.corrected()
         half = float(scipy.stats.t.ppf(0.975, replications - 1 - n_controls)) * error / value

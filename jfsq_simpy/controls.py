@@ -26,9 +26,9 @@ def sharpened(sample: Sample) -> Sample:
     """The sample with the controls its tallies hold; as it is where there are none.
 
     *Work*: busy capacity less accepted work, as both are counted; equal in the mean. *Surges*: arrivals
-    between two snapshots less their expectation, times a power of the jobs present at the first. What
-    arrives is independent of what is present, so each such product has mean 0; together they are the
-    luck that a run had, weighted by how much it mattered then. Source: Henderson & Glynn, Approximating
+    between two snapshots less their expectation, times a power of how crowded it was at the first. What
+    arrives is independent of who is present, so each such product has mean 0; together they are the luck
+    that a run had, weighted by how much it mattered then. Source: Henderson & Glynn, Approximating
     martingales for variance reduction in Markov process simulation (2002).
     """
     if not _work_balances(sample.system):
@@ -55,10 +55,13 @@ def surges_of(system: System) -> tuple[float, float]:
     """Where to centre and how to scale the jobs present, for `Observables.surges`.
 
     The centre is about where a fleet works: as many jobs as its fastest servers need to carry the load, or
-    all places in overload. It only keeps numbers small: powers about any other centre tell the same.
+    all places in overload; the scale a few times how far it strays from there, sqrt(N) by the noise of N
+    servers and 1 / (1 - load) by queueing. Both only say where controls tell luck apart best, and are
+    bounded on purpose: a rare excess of jobs, raised to powers, would outweigh all other replications.
     """
-    centre = system.n2.floor if system.load < 1 else system.n_servers * system.places
-    return float(centre), math.sqrt(system.n_servers)
+    n, gap = system.n_servers, abs(1 - system.load)
+    centre = system.n2.floor if system.load < 1 else n * system.places
+    return float(centre), 2 * math.sqrt(n) + min(1 / gap if gap else math.inf, float(n * system.places))
 
 
 def _work_balances(system: System) -> bool:

@@ -161,12 +161,21 @@ def _plain_spread(sample: Sample, measure: Callable[[Tally], Any]) -> Spread:
             units = joined_in_pairs(units)
             deviations = _deviations(sample.pooled, units, measure)
             correlation = neighbour_correlation(deviations)
-    n = len(units)
+    half = jackknife_half_width(deviations, sample.level, sample.what)
+    return Spread(value, half, len(units), float(correlation.mean()))
+
+
+def jackknife_half_width(deviations: FloatArray, level: float, what: str) -> Any:
+    """Half width of Student's t interval, from what a measure gains by leaving out each of two or more units.
+
+    `deviations` : float array (n_units, ...), about their mean. `what` the units are: consecutive "batches"
+    of one run are widened by what neighbours still have in common, "replications" are independent.
+    """
+    n = len(deviations)
     variance = (n - 1) / n * (deviations**2).sum(axis=0)
-    if sample.what == "batches":
-        variance = variance * correlation_factor(correlation, n)
-    half = float(scipy.stats.t.ppf((1 + sample.level) / 2, n - 1)) * np.sqrt(variance)
-    return Spread(value, half, n, float(correlation.mean()))
+    if what == "batches":
+        variance = variance * correlation_factor(neighbour_correlation(deviations), n)
+    return float(scipy.stats.t.ppf((1 + level) / 2, n - 1)) * np.sqrt(variance)
 
 
 def _regressed(sample: Sample, measure: Callable[[Tally], Any]) -> Spread:

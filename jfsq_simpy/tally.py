@@ -23,7 +23,7 @@ from jfsq_simpy.system import System
 
 SNAPSHOTS_PER_UNIT = 8
 MOST_CLASSES = 4096  # above, adjacent speeds share a group
-SURGE_POWERS = 5  # powers of the jobs present, from 0 on, by which surges of arrivals are weighted
+SURGE_POWERS = 4  # powers, from 0 on, of how crowded it is, by which surges of arrivals are weighted
 MOST_BANDS = 64  # waits are binned by speed class, or by this many bands of adjacent classes
 
 # Waits and responses are binned by the leading bits of the float: 128 bins an octave, each at most
@@ -94,8 +94,9 @@ class Observables:
     `tails` : triples (a, c, t); how many snapshots had min(waiting - a, c - busy) >= t
     `idle_tails` : pairs (m, t); how many had at least t idle servers among the m fastest
     `powers` : pairs (eta, r), r >= 1 whole; sums over snapshots of ((mean queue - eta)+)^r
-    `surges` : a pair (centre, scale), chain view only; sums over snapshots of x^k times the surge, k = 0 .. 4, with
-        x = (jobs present - centre) / scale, and the surge the arrivals until the next snapshot less their expectation
+    `surges` : a pair (centre, scale), chain view only; sums over snapshots of the surge times c^k, k = 0 .. 3: the surge is
+        the arrivals until the next snapshot less their expectation, and c = x / sqrt(1 + x^2), between -1 and 1, says how
+        crowded it is, with x = (jobs present - centre) / scale
     `path` : keep the number of jobs present at every snapshot (memory grows with the run)
     """
 
@@ -196,6 +197,11 @@ def bin_edges() -> FloatArray:
     bits = (np.arange(N_BINS - 1, dtype=np.int64) + FIRST_BIN) << BIN_SHIFT
     inner = bits.view(np.float64)
     return np.concatenate([[0.0, 0.0], inner[1:], [np.inf]])
+
+
+def squashed(x: FloatArray) -> FloatArray:
+    """x / sqrt(1 + x^2): near x where it is small, never beyond -1 or 1, and the same bits everywhere."""
+    return x / np.sqrt(1.0 + x * x)
 
 
 def ticks(times: FloatArray) -> IntArray:
@@ -303,10 +309,10 @@ class Tally:
         """
         if observe.surges:
             centre, scale = observe.surges
-            x, power = (present - centre) / scale, surge
+            crowded, power = squashed((present - centre) / scale), surge
             for k in range(SURGE_POWERS):
                 self.surges[k] = np.cumsum(np.concatenate([self.surges[k : k + 1], power]))[-1]
-                power = power * x
+                power = power * crowded
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Tally):

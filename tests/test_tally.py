@@ -224,3 +224,22 @@ def test_observing_one_snapshot_is_observing_a_path_of_one():
     assert one.powers.tolist() == [0.25]  # (4/4 - 1/2)^2
     assert one.path.tolist() == [4]
     assert one.wait_bins is None
+
+
+# ---- surges --------------------------------------------------------------------------------------------------
+
+
+def test_surges_by_hand():
+    observe = Observables(surges=(10.0, 2.0))
+    tally = Tally(np.zeros((1, 1), np.int64), np.zeros((1, 2), np.int64), surges=np.zeros(4))
+    tally.count_surges(observe, np.array([10, 12]), np.array([0.5, -1.0]))
+    tally.count_surges(observe, np.array([4]), np.array([2.0]))
+    crowded = np.array([0.0, 1 / math.sqrt(2), -3 / math.sqrt(10)])  # jobs 0, 1 and -3 scales above the centre
+    assert tally.surges == pytest.approx([(np.array([0.5, -1.0, 2.0]) * crowded**k).sum() for k in range(4)], rel=1e-14)
+    assert merged([tally, tally]).surges == pytest.approx(2 * tally.surges)
+
+
+def test_surges_not_asked_for_are_not_counted():
+    tally = Tally(np.zeros((1, 1), np.int64), np.zeros((1, 2), np.int64))
+    tally.count_surges(Observables(), np.array([1]), np.array([1.0]))
+    assert tally.surges.size == 0

@@ -17,7 +17,7 @@ from jfsq_simpy.chain.streams import Streams
 from jfsq_simpy.chain.watching import is_wanted
 from jfsq_simpy.rates import IntArray
 from jfsq_simpy.system import System
-from jfsq_simpy.tally import SURGE_POWERS, Observables, Tally
+from jfsq_simpy.tally import SURGE_POWERS, Observables, Tally, squashed
 
 
 class Observed:
@@ -78,10 +78,10 @@ class Observed:
     def _count_surges(self) -> None:
         if self.observe.surges and self.last is not None:
             centre, scale = self.observe.surges
-            x, power = (self.last - centre) / scale, self.arrived - self.expected
+            crowded, power = squashed((self.last - centre) / scale), self.arrived - self.expected
             for k in range(SURGE_POWERS):
                 self.surges[:, k] += power
-                power = power * x
+                power = power * crowded
         self.arrived[:] = 0
 
     def _idle_among(self, i: int, idle_before: Callable[[int], IntArray]) -> IntArray:
