@@ -105,7 +105,7 @@ class Replay:
         jobs = np.bincount(unit, minlength=BATCHES).astype(np.float64)
         joins = pairs_to_join(sums, jobs)
         sums, jobs = join(sums, joins), join(jobs, joins)
-        found = ratio(sums, jobs, level)
+        found = ratio(sums, jobs, level, "batches")
         method = f"{sums.size} batches, jackknife, Student t"
         return Estimate(float(found.value), float(found.low), float(found.high), level, sums.size, method)
 

@@ -83,7 +83,7 @@ def naive_and_honest(trace: Trace, *, of: Measured = "wait", window: Window | No
     variance = max(float(squares.sum()) / n - (mean - (shift or 0.0)) ** 2, 0.0) * n / (n - 1)
     naive = float(scipy.stats.norm.ppf((1 + level) / 2)) * math.sqrt(variance / n)
     joins = pairs_to_join(sums[0], jobs[0]) if cells.what == "batches" else 0
-    honest = ratio(join(sums[0], joins), join(jobs[0], joins), level)
+    honest = ratio(join(sums[0], joins), join(jobs[0], joins), level, cells.what)
     half = float(honest.half_width)
     rows = [
         {

@@ -2,8 +2,9 @@
 
 In    sums and counts by (..., unit)
 Out   value, low, high
-Rule  neighbouring batches may still be correlated: they are joined in pairs until they are not. A share
-      of 0 in all units is not a probability of 0
+Rule  neighbouring batches may still be correlated: they are joined in pairs until they are hardly, and
+      intervals widened by the rest. A share of 0 in all units is not a probability of 0. Jackknife,
+      correlation and scales are those of `estimate`
 Cost  O(units) a number
 """
 
@@ -13,9 +14,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import scipy
 from numpy.typing import NDArray
 
+from jfsq_simpy import estimate
 from jfsq_simpy.estimate import FEWEST_BATCHES, LARGEST_BATCH_CORRELATION
 from jfsq_simpy.rates import FloatArray
 
@@ -33,36 +34,36 @@ class Interval:
         return (self.high - self.low) / 2
 
 
-def ratio(sums: FloatArray, counts: FloatArray, level: float) -> Interval:
+def ratio(sums: FloatArray, counts: FloatArray, level: float, what: str) -> Interval:
     """sum of `sums` over sum of `counts`, with the jackknife's Student t interval over units.
 
-    Both (..., n_units). For equal counts this is the plain Student t interval of the units' means.
+    Both (..., n_units); `what` the units are, "replications" or consecutive "batches". For equal counts of
+    replications this is the plain Student t interval of the units' means.
 
-    >>> both = ratio(np.array([1.0, 2.0, 3.0]), np.ones(3), 0.95)
+    >>> both = ratio(np.array([1.0, 2.0, 3.0]), np.ones(3), 0.95, "replications")
     >>> float(both.value), float(both.half_width.round(6))
     (2.0, 2.484138)
     """
-    n = sums.shape[-1]
     total, jobs = sums.sum(axis=-1), counts.sum(axis=-1)
     with np.errstate(invalid="ignore", divide="ignore"):
         value = total / jobs
         without = (total[..., None] - sums) / (jobs[..., None] - counts)
-        spread = ((without - without.mean(axis=-1, keepdims=True)) ** 2).sum(axis=-1)
-        half = scipy.stats.t.ppf((1 + level) / 2, max(n - 1, 1)) * np.sqrt((n - 1) / n * spread)
+        deviations = np.moveaxis(without - without.mean(axis=-1, keepdims=True), -1, 0)
+        half = estimate.jackknife_half_width(deviations, level, what)
     half = np.where((counts > 0).sum(axis=-1) > 1, half, np.nan)
     return Interval(value, value - half, value + half)
 
 
-def share(sums: FloatArray, counts: FloatArray, level: float) -> Interval:
-    """Like `ratio`, for a share in [0, 1]: limits stay inside, and 0 (or 1) in all units gets a one-sided limit.
+def share(sums: FloatArray, counts: FloatArray, level: float, what: str) -> Interval:
+    """Like `ratio`, for a share in [0, 1], on the logit scale; 0 (or 1) in all units gets a one-sided limit.
 
     A share with mean m is 0 in n independent units with probability at most (1 - m)^n, whatever its law.
     """
-    plain = ratio(sums, counts, level)
+    plain = ratio(sums, counts, level, what)
     units = (counts > 0).sum(axis=-1)
     with np.errstate(divide="ignore"):
         limit = -np.expm1(np.log1p(-level) / np.maximum(units, 1))
-    low, high = np.clip(plain.low, 0, 1), np.clip(plain.high, 0, 1)
+    low, high = estimate.on_logit_scale(plain.value, plain.half_width)
     never, always = plain.value == 0, plain.value == 1
     low, high = np.where(never, 0.0, low), np.where(always, 1.0, high)
     return Interval(plain.value, np.where(always, 1 - limit, low), np.where(never, limit, high))
@@ -73,10 +74,8 @@ def share(sums: FloatArray, counts: FloatArray, level: float) -> Interval:
 
 def neighbour_correlation(means: FloatArray) -> float:
     """Lag-1 autocorrelation of consecutive batches; 0 where nothing varies."""
-    x = means[~np.isnan(means)]
-    x = x - x.mean() if x.size else x
-    total = float(x @ x)
-    return float(x[1:] @ x[:-1]) / total if total > 0 else 0.0
+    known = means[~np.isnan(means)]
+    return float(estimate.neighbour_correlation(known)) if known.size else 0.0
 
 
 def pairs_to_join(sums: FloatArray, counts: FloatArray) -> int:

@@ -83,7 +83,7 @@ def _shares(trace: Trace, cells: Cells, level: float) -> dict[str, Any]:
     joins = pairs_to_join(waited, routed) if cells.what == "batches" else 0
     routed, waited, blocked = (join(x, joins) for x in (routed, waited, blocked))
     shares = {"waiting_probability": waited, "blocking_probability": blocked, "buffered_probability": waited - blocked}
-    return {name: _estimate(share(sums, routed, level), level, cells) for name, sums in shares.items()}
+    return {name: _estimate(share(sums, routed, level, cells.what), level, cells) for name, sums in shares.items()}
 
 
 def _routed(trace: Trace, cells: Cells) -> Any:

@@ -51,7 +51,7 @@ def ccdf(
     jobs, above, total, unknown = _count_above(cells, of, t)
     joins = _joins(cells, total, jobs)
     jobs, above = join(jobs, joins), join(above, joins)
-    tail = share(above, np.broadcast_to(jobs[:, None, :], above.shape), _checked_level(level))
+    tail = share(above, np.broadcast_to(jobs[:, None, :], above.shape), _checked_level(level), cells.what)
     columns = {"t": np.tile(t, cells.n_groups), **_numbers(tail), "jobs": np.repeat(jobs.sum(axis=-1), t.size).astype(np.int64)}
     return _table(cells, columns, t.size, _attrs(cells, of, level, jobs, total, joins, unknown))
 
@@ -87,7 +87,7 @@ def quantiles(
     jobs, above, total, unknown = _count_above(cells, of, value.reshape(cells.n_groups, -1))
     joins = _joins(cells, total, jobs)
     jobs, above = join(jobs, joins), join(above, joins)
-    tail = ratio(above, np.broadcast_to(jobs[:, None, :], above.shape), _checked_level(level))
+    tail = ratio(above, np.broadcast_to(jobs[:, None, :], above.shape), _checked_level(level), cells.what)
     half = tail.half_width.ravel()
     ends = np.concatenate([wanted - half, wanted + half])  # nan where one unit holds all jobs
     twice = np.tile(n, 2)
@@ -123,7 +123,7 @@ def decomposition(trace: Trace, *, by: By = None, window: Window | None = None, 
         sums[2] += cells.sums(part.cell[left], (c["departure"] - c["arrival"])[left])
     joins = _joins(cells, sums[2], jobs)
     jobs, total, sums = join(jobs, joins), sums[2], join(sums, joins).transpose(1, 0, 2)
-    mean = ratio(sums, np.broadcast_to(jobs[:, None, :], sums.shape), _checked_level(level))
+    mean = ratio(sums, np.broadcast_to(jobs[:, None, :], sums.shape), _checked_level(level), cells.what)
     with np.errstate(invalid="ignore"):
         of_response = mean.value / mean.value[:, 2:]
     columns = {"part": np.tile(parts, cells.n_groups), **_numbers(mean, "mean"), "share": of_response.ravel()}

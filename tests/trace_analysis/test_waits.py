@@ -133,20 +133,34 @@ def test_bad_questions_get_one_line(call, message):
 
 def test_equal_counts_give_the_plain_student_interval():
     x = np.array([1.0, 4.0, 2.0, 5.0, 3.0])
-    found = ratio(10 * x, np.full(5, 10.0), 0.9)
+    found = ratio(10 * x, np.full(5, 10.0), 0.9, "replications")
     half = stats.t.ppf(0.95, 4) * x.std(ddof=1) / np.sqrt(5)
     assert float(found.value) == pytest.approx(3.0)
     assert float(found.half_width) == pytest.approx(half)
 
 
 def test_one_unit_says_nothing_about_spread():
-    assert np.isnan(ratio(np.array([3.0, 0.0]), np.array([2.0, 0.0]), 0.95).half_width)
+    assert np.isnan(ratio(np.array([3.0, 0.0]), np.array([2.0, 0.0]), 0.95, "replications").half_width)
+
+
+def test_what_neighbouring_batches_share_widens_the_interval():
+    smooth = 5 + np.sin(np.arange(32) / 3)
+    apart, running = (ratio(smooth, np.ones(32), 0.95, what) for what in ("replications", "batches"))
+    assert float(running.half_width / apart.half_width) == pytest.approx(3.0)  # r = 0.8, the most that is believed
+    assert float(running.value) == float(apart.value)
+
+
+def test_limits_of_a_share_stay_inside():
+    sums = np.array([0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 4.0])
+    found = share(sums, np.full(8, 1000.0), 0.95, "replications")
+    assert 0 < float(found.low) < 5 / 8000 < float(found.high)
+    assert float(ratio(sums, np.full(8, 1000.0), 0.95, "replications").low) < 0  # where symmetric limits would not
 
 
 def test_never_seen_is_not_never():
-    found = share(np.zeros(32), np.full(32, 100.0), 0.95)
+    found = share(np.zeros(32), np.full(32, 100.0), 0.95, "replications")
     assert (float(found.low), float(found.high)) == (0.0, pytest.approx(1 - 0.05 ** (1 / 32)))
-    always = share(np.full(32, 100.0), np.full(32, 100.0), 0.95)
+    always = share(np.full(32, 100.0), np.full(32, 100.0), 0.95, "replications")
     assert (float(always.low), float(always.high)) == (pytest.approx(0.05 ** (1 / 32)), 1.0)
 
 
