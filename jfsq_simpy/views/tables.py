@@ -31,8 +31,14 @@ def estimates(results: Results) -> Table:
         cells = [with_interval(p.estimates[name]) for name in SYMBOLS]
         table.add_row(*_labelled(p.point, keys), *cells, compact(p.run.jobs))
     level = f"{results[0].run.level:.0%} intervals from replications. " if len(results) else ""
-    table.caption = f"{MEANING}, in {_unit(results)}.\n{level}`< x`: none seen, so at most x."
+    table.caption = f"{MEANING}, in {_unit(results)}.\n{level}`< x`: none seen, so at most x.{_corrected(results)}"
     return table
+
+
+def _corrected(results: Sequence[PointResult]) -> str:
+    """By what the numbers are corrected, where they are."""
+    by = dict.fromkeys(e.method.partition(", controlled by ")[2] for p in results for e in p.estimates.values())
+    return "".join(f"\nCorrected by {name}." for name in by if name)
 
 
 def exact(rows: Iterable[tuple[Point, Mapping[str, float] | None, str]]) -> Table:
