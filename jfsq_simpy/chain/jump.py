@@ -15,7 +15,7 @@ import numpy as np
 
 from jfsq_simpy.chain import layout
 from jfsq_simpy.chain.paths import First, Path, kind_of, path_of
-from jfsq_simpy.chain.plan import Plan, arrivals_between_snapshots, first_holding, grid_of, plan_of, supports
+from jfsq_simpy.chain.plan import Plan, arrivals_between_snapshots, asking_all, first_holding, grid_of, plan_of, supports
 from jfsq_simpy.chain.watching import Watcher, is_wanted
 from jfsq_simpy.draws import Seed
 from jfsq_simpy.errors import PlanError
@@ -52,6 +52,7 @@ def run(
     150
     """
     _need_numba()
+    system = asking_all(system)
     plan, groups = plan_of(system, form), groups_of(system, observe)
     path = _path(system, plan, groups, seed, replication, start)
     grid = grid_of(path.rate, window)
@@ -74,6 +75,7 @@ def run(
 def path(system: System, seed: Seed, replication: int, n_events: int, *, start: str = "empty", form: str | None = None) -> IntArray:
     """The states after 0 .. n_events events, as `walk.path` gives them."""
     _need_numba()
+    system = asking_all(system)
     plan = plan_of(system, form)
     path = _path(system, plan, groups_of(system), seed, replication, start)
     states = [path.copy()]
@@ -90,7 +92,7 @@ def compile_kernels(system: System | None = None) -> float:
     """
     _need_numba()
     before = time.perf_counter()
-    wanted = None if system is None else _kernel_of(system, plan_of(system))
+    wanted = None if system is None else _kernel_of(asking_all(system), plan_of(system))
     for n_servers, form, policy in _ONE_OF_EACH:
         small = System(two_speed(n_servers, ratio=2), load=0.5, places=1, policy=policy)
         if wanted in (None, _kernel_of(small, plan_of(small, form))):
@@ -112,8 +114,8 @@ _ONE_OF_EACH: tuple[tuple[int, str, str | Policy], ...] = (
     (2, "classes", "jfsq"),
     (2, "servers", "jsq"),
     (2, "classes", _HALF_BLIND),
-    (2, "servers", _PAIR),
-    (2, "classes", _PAIR),
+    (4, "servers", _PAIR),
+    (4, "classes", _PAIR),
 )
 
 

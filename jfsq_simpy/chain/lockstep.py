@@ -18,7 +18,7 @@ from jfsq_simpy.chain.abreast import ServersAbreast
 from jfsq_simpy.chain.abreast_classes import ClassesAbreast
 from jfsq_simpy.chain.abreast_sets import SetsAbreast
 from jfsq_simpy.chain.observed import Observed
-from jfsq_simpy.chain.plan import Grid, Plan, arrivals_between_snapshots, first_holding, grid_of, plan_of, supports
+from jfsq_simpy.chain.plan import Grid, Plan, arrivals_between_snapshots, asking_all, first_holding, grid_of, plan_of, supports
 from jfsq_simpy.chain.streams import Streams
 from jfsq_simpy.draws import Seed
 from jfsq_simpy.rates import IntArray
@@ -53,6 +53,7 @@ def run(
     >>> [o.tallies[0].snapshots for o in outcomes]
     [150, 150, 150]
     """
+    system = asking_all(system)
     plan, groups = plan_of(system, form), groups_of(system, observe)
     numbers = list(replications)
     per_path = _bytes_per_path(system, groups, plan)
@@ -67,6 +68,7 @@ def path(
     system: System, seed: Seed, replications: Sequence[int], n_events: int, *, start: str = "empty", form: str | None = None
 ) -> IntArray:
     """The states after 0 .. n_events events, as `walk.path` gives them, with a leading axis of replications."""
+    system = asking_all(system)
     plan = plan_of(system, form)
     fleet = _fleet(system, plan, groups_of(system), len(replications), first_holding(system, start))
     streams = Streams(seed, replications)

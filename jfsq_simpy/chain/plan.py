@@ -9,7 +9,7 @@ Cost  O(speed classes)
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -47,6 +47,20 @@ class Plan:
         return self.form == "classes"
 
 
+def asking_all(system: System) -> System:
+    """The system, with a sample of every server once read as what it is, asking everybody: one rule, one path.
+
+    >>> from jfsq_simpy.rates import homogeneous
+    >>> everyone = System(homogeneous(3), load=0.5, places=2, policy={"name": "jsq_d", "d": 3})
+    >>> rule_of(everyone), rule_of(asking_all(everyone))
+    ('sample', 'first')
+    """
+    query = system.policy.query
+    if not isinstance(query, AskSample) or query.replace or query.d != system.n_servers:
+        return system
+    return system.replaced(policy=replace(system.policy, query=AskAll()))
+
+
 def rule_of(system: System) -> str:
     """The rule by which form "servers" finds a job's server; "rank" has no such form."""
     policy = system.policy
@@ -79,6 +93,7 @@ def supports(system: System) -> str | None:
 
 def plan_of(system: System, form: str | None = None) -> Plan:
     """The Plan of a System. `form` insists on one. Errors: PlanError."""
+    system = asking_all(system)
     reason = supports(system)
     if reason is not None:
         raise PlanError(f"{reason}.")

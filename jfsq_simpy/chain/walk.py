@@ -16,7 +16,7 @@ import numpy as np
 
 from jfsq_simpy.chain.choices import choice_words, picked
 from jfsq_simpy.chain.exchange import cuts_of, overlap, seeds
-from jfsq_simpy.chain.plan import Plan, arrivals_between_snapshots, first_holding, grid_of, plan_of
+from jfsq_simpy.chain.plan import Plan, arrivals_between_snapshots, asking_all, first_holding, grid_of, plan_of
 from jfsq_simpy.chain.shares import by_group, exchanged
 from jfsq_simpy.chain.streams import Streams
 from jfsq_simpy.chain.tables import class_events, rate_weights, server_events, times_high
@@ -164,6 +164,7 @@ def _number_in(weights: IntArray, word: np.uint64) -> int:
 
 def start_state(system: System, *, observe: Observables = NOTHING, start: str = "empty", form: str | None = None) -> _State:
     """The state at time 0."""
+    system = asking_all(system)
     plan = plan_of(system, form)
     kind = ClassState if plan.counts else ServerState
     return kind(system, plan, first_holding(system, start), groups_of(system, observe))
@@ -187,6 +188,7 @@ def path(system: System, seed: Seed, replication: int, n_events: int, *, start: 
     >>> path(System(rates=[1.0], load=1.0, places=2), Seed.of(1), 0, 6).ravel()
     array([0, 1, 2, 2, 1, 0, 0])
     """
+    system = asking_all(system)
     state = start_state(system, start=start, form=form)
     states = [state.copy()]
     for _, (words, choices) in zip(range(n_events), events(state, system, seed, replication), strict=False):
@@ -206,6 +208,7 @@ def run(
     form: str | None = None,
 ) -> Outcome:
     """One replication, counted event by event."""
+    system = asking_all(system)
     plan = plan_of(system, form)
     groups = groups_of(system, observe)
     state = start_state(system, observe=observe, start=start, form=form)
