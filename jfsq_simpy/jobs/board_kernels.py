@@ -122,35 +122,37 @@ def show(shown: Board, best: Ints, tied: Ints, rank: Ints, speed_class: Indices,
 
 
 @part
-def post_sent(posted: Posted, rank: Ints, speed_class: Indices, places: int, n: Word, dispatcher: int) -> None:
-    """`Boards.sent`, of each kind."""
-    if not (posted.kind == OWN or posted.count_own):
-        return
-    level = np.int64(posted.shown[dispatcher, n]["queue"]) + 1
-    if posted.kind == REPORTED:
-        posted.sent_after[dispatcher, n, posted.sent_after.shape[2] - 1] += 1
-        level = believed(posted.reports, posted.sent_after, dispatcher, n)
-    show(posted.shown, posted.best, posted.tied, rank, speed_class, dispatcher, n, min(level, places))
+def post_sent(
+    kind: int, shown: Board, best: Ints, tied: Ints, reports: Bytes, sent_after: Shorts, rank: Ints, speed_class: Indices,
+    places: int, n: Word, dispatcher: int,
+) -> None:  # fmt: skip
+    """`Boards.sent`, where a dispatcher's own jobs count."""
+    level = np.int64(shown[dispatcher, n]["queue"]) + 1
+    if kind == REPORTED:
+        sent_after[dispatcher, n, sent_after.shape[2] - 1] += 1
+        level = believed(reports, sent_after, dispatcher, n)
+    show(shown, best, tied, rank, speed_class, dispatcher, n, min(level, places))
 
 
 @part
-def post_left(posted: Posted, rank: Ints, speed_class: Indices, places: int, n: Word, node: Word, left: int) -> None:
-    """`Boards.left`, of each kind: a departure from server `n`, which `left` jobs behind."""
-    if posted.kind == OWN:
-        board = np.int64(posted.senders[node])
-        level = np.int64(posted.shown[board, n]["queue"]) - 1
-        show(posted.shown, posted.best, posted.tied, rank, speed_class, board, n, level)
-    elif posted.kind == REPORTED:
-        newest = posted.reports.shape[1] - 1
+def post_left(
+    kind: int, shown: Board, best: Ints, tied: Ints, reports: Bytes, sent_after: Shorts, rank: Ints, speed_class: Indices,
+    places: int, n: Word, dispatcher: int, left: int,
+) -> None:  # fmt: skip
+    """`Boards.left`, where somebody is told: a departure from server `n`, which `left` jobs behind."""
+    if kind == OWN:
+        show(shown, best, tied, rank, speed_class, dispatcher, n, np.int64(shown[dispatcher, n]["queue"]) - 1)
+        return
+    newest = reports.shape[1] - 1
+    for i in range(newest):
+        reports[n, i] = reports[n, i + 1]
+    reports[n, newest] = left
+    for board in range(shown.shape[0]):
         for i in range(newest):
-            posted.reports[n, i] = posted.reports[n, i + 1]
-        posted.reports[n, newest] = left
-        for board in range(posted.shown.shape[0]):
-            for i in range(newest):
-                posted.sent_after[board, n, i] = posted.sent_after[board, n, i + 1]
-            posted.sent_after[board, n, newest] = 0
-            level = min(believed(posted.reports, posted.sent_after, board, n), places)
-            show(posted.shown, posted.best, posted.tied, rank, speed_class, board, n, level)
+            sent_after[board, n, i] = sent_after[board, n, i + 1]
+        sent_after[board, n, newest] = 0
+        level = min(believed(reports, sent_after, board, n), places)
+        show(shown, best, tied, rank, speed_class, board, n, level)
 
 
 @part

@@ -23,6 +23,8 @@ import numpy as np
 
 from jfsq_simpy.jobs.bits import U0, U1, U4, U6, U10, U12, U18, U63, first_one
 from jfsq_simpy.jobs.board_kernels import (
+    OWN,
+    REFRESHED,
     Posted,
     choose_by_board,
     first_read,
@@ -108,20 +110,22 @@ def loop_for(any_policy: bool, by_board: bool = False) -> Callable[..., int]:
         now, position, taken = state["now"], state["position"], state["taken"]
         free_node, nodes_used = state["free_node"], state["nodes_used"]
         blocked = unfinished = wait_ticks = response_ticks = 0
-        refresh = posted.next_refresh[0]
+        refresh, every, refreshed_in_turn = posted.next_refresh[0], posted.every, posted.turns
+        told_of_leaving, told_of_sending = posted.kind != REFRESHED, posted.kind == OWN or posted.count_own
+        shown, best_on, tied_on, senders = posted.shown, posted.best, posted.tied, posted.senders
+        reports, sent_after, kind = posted.reports, posted.sent_after, posted.kind
         next_snapshot = origin + (first_snapshot + taken) / SNAPSHOTS_PER_UNIT if taken < snapshots else np.inf
 
         k = first
         while k < gaps.size:
             arrival = now + gaps[k]
             if by_board:
-                refresh = first_read(refresh, posted.every, posted.turns, min(arrival, stage_end))
+                refresh = first_read(refresh, every, refreshed_in_turn, min(arrival, stage_end))
             while True:
                 refreshing, refresh_time = False, np.inf
                 if by_board:
-                    refresh_time = refresh * posted.every / posted.turns
-                    # one that no snapshot follows can wait for the arrival that will read it
-                    refreshing = refresh_time <= min(arrival, next_snapshot) and (refresh_time < stage_end or next_snapshot <= arrival)
+                    refresh_time = refresh * every / refreshed_in_turn
+                    refreshing = refresh_time <= min(arrival, next_snapshot) and refresh_time < stage_end
                 if refreshing:
                     instant = refresh_time
                 elif taken < snapshots and next_snapshot <= arrival and next_snapshot < stage_end:
@@ -170,8 +174,11 @@ def loop_for(any_policy: bool, by_board: bool = False) -> Callable[..., int]:
                                             inside >>= U4
                                         if n_tie_classes > 1:
                                             on_by_class[level, tie_class[n]] += 1
-                                if by_board:
-                                    post_left(posted, rank, speed_class, np.int64(places), n, node, np.int64(level))
+                                if by_board and told_of_leaving:
+                                    post_left(
+                                        kind, shown, best_on, tied_on, reports, sent_after, rank, speed_class,
+                                        np.int64(places), n, np.int64(senders[node]), np.int64(level),
+                                    )  # fmt: skip
                             node = following
                         head[position & mask] = kept
                     if position >= last:
@@ -225,9 +232,9 @@ def loop_for(any_policy: bool, by_board: bool = False) -> Callable[..., int]:
                             n = by_rate_in_set(weights, words, level, n, m, u)
                 else:
                     if by_board:
-                        board = marks[k] % posted.shown.shape[0]
+                        board = marks[k] % shown.shape[0]
                         n = choose_by_board(
-                            posted.shown[board], posted.best[board], posted.tied[board], weights, how, ties, u, samples[k],
+                            shown[board], best_on[board], tied_on[board], weights, how, ties, u, samples[k],
                             asked, order.shares, order.chances, order.replace, rank, speed_class,
                         )  # fmt: skip
                     elif how == BY_TREE or (how == BY_IDLE and on[0] > 0):
@@ -290,9 +297,9 @@ def loop_for(any_policy: bool, by_board: bool = False) -> Callable[..., int]:
                 entry["server"] = n
                 entry["following"] = head[at]
                 head[at] = node
-                if by_board:
-                    posted.senders[node] = marks[k]
-                    post_sent(posted, rank, speed_class, np.int64(places), n, marks[k])
+                if by_board and told_of_sending:
+                    senders[node] = marks[k]
+                    post_sent(kind, shown, best_on, tied_on, reports, sent_after, rank, speed_class, np.int64(places), n, marks[k])
 
                 # ---- its counts: JobCounter._count_batch, tally.time_bin, tally.ticks ----
                 if departure <= last_instant:
