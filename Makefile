@@ -35,6 +35,8 @@ figures: $(READY)
 	$(BIN)/python analysis/busy_servers.py
 	$(BIN)/jfsq run scenarios/inequality.toml --set run.jobs=1_000_000 --out results/heterogeneity
 	$(BIN)/python analysis/heterogeneity.py
+	$(BIN)/jfsq run scenarios/mean_field.toml
+	$(BIN)/python analysis/mean_field.py
 	$(BIN)/jfsq run scenarios/gamma.toml
 	$(BIN)/python analysis/gamma.py
 

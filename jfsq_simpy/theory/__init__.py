@@ -16,8 +16,24 @@ False
 from jfsq_simpy.theory.check import bounds, check
 from jfsq_simpy.theory.geometry import Parameters
 from jfsq_simpy.theory.observables import observables
+from jfsq_simpy.theory.reference.approach import approach
+from jfsq_simpy.theory.reference.mean_field import fixed_point as mean_field
+from jfsq_simpy.theory.reference.transient import transient
 from jfsq_simpy.theory.scaling import scaling
 from jfsq_simpy.theory.smallest import first_below, smallest_n
 from jfsq_simpy.theory.statements import statements, statements_of
 
-__all__ = ["Parameters", "bounds", "check", "first_below", "observables", "scaling", "smallest_n", "statements", "statements_of"]
+__all__ = [
+    "Parameters",
+    "approach",
+    "bounds",
+    "check",
+    "first_below",
+    "mean_field",
+    "observables",
+    "scaling",
+    "smallest_n",
+    "statements",
+    "statements_of",
+    "transient",
+]
