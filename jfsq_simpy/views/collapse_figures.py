@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+MOST_COLUMNS = 48
 BETWEEN = 0.5  # cells of whole numbers are drawn from between states to between states
 
 
@@ -55,6 +56,22 @@ def density(run: Run) -> tuple[FloatArray, FloatArray, FloatArray]:
     return waiting, idle, tally.joint / tally.snapshots / (np.diff(waiting)[:, None] * np.diff(idle)[None, :])
 
 
+def columns(waiting: FloatArray, idle: FloatArray, p: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """The same density with idle servers in columns of much the same width, as many as were seen at all.
+
+    A run counts few idle servers finely; on an axis that is not logarithmic such slivers show noise.
+    """
+    most = idle[int(np.flatnonzero(p.any(axis=0))[-1]) + 1]
+    width = max(most / MOST_COLUMNS, 1.0)
+    keep = [0]
+    for place in range(1, idle.size):
+        if idle[place] - idle[keep[-1]] >= width * (1 - 1e-9) or place == idle.size - 1:
+            keep.append(place)
+    wide = idle[keep]
+    mass = np.add.reduceat(p * np.diff(idle), keep[:-1], axis=1)
+    return waiting, wide, mass / np.diff(wide)
+
+
 def corner(run: Run) -> tuple[float, float]:
     """Waiting jobs and idle servers from which both together make V >= its threshold: Lemma 3 or 4. Errors: ModelError."""
     p = Parameters.from_system(run.system)
@@ -66,7 +83,7 @@ def draw(ax: Axes, run: Run) -> Any:
     from matplotlib.colors import LogNorm
     from matplotlib.patches import Rectangle
 
-    waiting, idle, p = density(run)
+    waiting, idle, p = columns(*density(run))
     system, (many_waiting, many_idle) = run.system, corner(run)
     most = float(system.n_servers * (system.places - 1))
     seen = np.ma.masked_equal(p, 0.0)
@@ -100,9 +117,9 @@ def _ticks(top: float) -> Any:
 
 
 def _title(run: Run) -> str:
-    alpha = run.system.alpha or 0.0
-    regime = "sub-Halfin-Whitt" if alpha < 0.5 - 1e-9 else "Halfin-Whitt" if alpha < 0.5 + 1e-9 else "super-Halfin-Whitt"
-    return rf"$\alpha$ = {alpha:g}: {regime}"
+    p = Parameters.from_system(run.system)
+    beside = ", on the super side" if p.regime == "Halfin-Whitt" else ""
+    return rf"$\alpha$ = {p.alpha:g}: {p.regime}{beside}"
 
 
 def _footnote(runs: Sequence[Run]) -> str:

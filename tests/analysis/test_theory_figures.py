@@ -57,6 +57,20 @@ def test_the_density_is_that_of_the_counted_law(observed: list[Run]) -> None:
         assert mean_idle == pytest.approx(run.system.n_servers - run.mean_busy.value)
 
 
+def test_wider_columns_hold_the_same_probability(observed: list[Run]) -> None:
+    waiting, idle, p = collapse_figures.density(observed[0])
+    fine = np.linspace(0, 300, 301)  # a made up law, with cells as fine as states and the last ones never seen
+    made = np.zeros((waiting.size - 1, 300))
+    made[0, :200], made[1, 150] = 0.9 / 200, 0.1
+    _, wide, density = collapse_figures.columns(waiting, fine, made)
+    assert wide.size <= collapse_figures.MOST_COLUMNS * 2
+    assert set(wide) <= set(fine)
+    mass = density * np.diff(wide)
+    assert mass.sum(axis=1) == pytest.approx(made.sum(axis=1))
+    assert mass[1].argmax() == np.searchsorted(wide, 150, side="right") - 1
+    assert all(np.array_equal(a, b) for a, b in zip(collapse_figures.columns(waiting, idle, p), (waiting, idle, p), strict=True))
+
+
 def test_the_corner_is_where_v_passes_its_threshold(observed: list[Run]) -> None:
     """V counted state by state through the corner is the tail that engines count as such."""
     for run in observed:
