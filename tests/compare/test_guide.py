@@ -21,6 +21,7 @@ TEXT = GUIDE.read_text(encoding="utf-8")
 COMMANDS = re.findall(r"^    (jfsq .+?)$", TEXT, flags=re.MULTILINE)
 SECTIONS = {re.split(r"[/.]", part)[1]: part for part in re.split(r"^### .*\n\n    jfsq compare ", TEXT, flags=re.MULTILINE)[1:]}
 QUESTIONS = ["two_generations", "sick_server", "bursty_arrivals", "heavy_tails", "messages", "twelve_dispatchers"]
+QUESTIONS += ["misknown_speeds", "breakdowns"]
 
 
 def test_every_example_runs_as_shown() -> None:
