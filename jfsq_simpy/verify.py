@@ -112,10 +112,11 @@ def _difference(ours: tuple[Outcome, dict[str, Any]], theirs: tuple[Outcome, dic
 
 
 def random_systems(seed: int, *, laws: bool) -> Iterator[System]:
-    """Small systems of every kind: ties, one place, overload; with `laws`, times that collide and sizes of any law."""
+    """Small systems of every kind: ties, one place, overload; with `laws`, times that collide, sizes of any law, stale boards."""
     rng = np.random.default_rng([seed, 1])
     sizes: list[Any] = ["exponential", "deterministic", {"law": "hyperexponential", "scv": 4}, {"law": "erlang", "k": 2}]
     gaps: list[Any] = ["poisson", "deterministic", {"law": "batch", "size": 2}]
+    known: list[Any] = ["perfect", {"dispatchers": 3}, {"dispatchers": 3, "queues": {"name": "refreshed", "every": 0.5}}]
     for _ in range(RANDOM_SYSTEMS):
         speeds = rng.choice([1.0, 1.0, 2.0, 3.5], size=rng.integers(1, 20))
         yield System(
@@ -125,6 +126,7 @@ def random_systems(seed: int, *, laws: bool) -> Iterator[System]:
             policy=str(rng.choice(["jfsq", "jfsq", "jsq", "random"])),
             size=sizes[rng.integers(len(sizes))] if laws else "exponential",
             arrivals=gaps[rng.integers(len(gaps))] if laws else "poisson",
+            knowledge=known[rng.integers(len(known))] if laws else "perfect",
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import pickle
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from jfsq_simpy.experiment.plan import Plan, Point
 from jfsq_simpy.experiment.record import key_of
 from jfsq_simpy.knowledge import Knowledge, Own, Refreshed, Reported, as_knowledge
 from jfsq_simpy.metrics import Averages, messages_per_job
-from jfsq_simpy.scenario import Scenario
+from jfsq_simpy.scenario import Scenario, results
 from jfsq_simpy.simulate import simulate
 from jfsq_simpy.theory.reference import curves
 
@@ -162,6 +163,18 @@ def test_a_system_replaced_knows_what_it_knew() -> None:
     assert known.replaced(knowledge="perfect").knowledge.perfect
     assert "Refreshed(every=2.0" in repr(known)
     assert repr(system()) == "System(N=4, load=0.8, places=3, policy=jfsq, size=exponential())"
+
+
+def test_a_ledger_goes_on_where_it_was_and_gives_back_what_was_known(tmp_path: Path) -> None:
+    scenario = Scenario.parse(SCENARIO + "[run]\njobs = 500\nreplications = 2\nwarmup = 5\n")
+    first = scenario.run(tmp_path, workers=1)
+    written = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("[0-9]*.json")}
+    again, kept = scenario.run(tmp_path, workers=1), results(tmp_path)
+    assert len(written) == 2
+    assert {path: path.stat().st_mtime_ns for path in written} == written, "nothing was run again"
+    values = [r.points[0].run.waiting_probability for r in (first, again, kept)]
+    assert values[0] == values[1] == values[2]
+    assert kept.points[0].run.system.knowledge == as_knowledge(STALE)
 
 
 # ---- who is silent, and what it costs ------------------------------------------------------------------------
