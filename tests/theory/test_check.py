@@ -403,6 +403,16 @@ def test_the_joint_histogram_covers_every_state(system):
     assert len(idle) <= 202
 
 
+def test_cells_are_single_states_near_zero_and_of_one_width_beyond():
+    waiting, idle = observables(System(rates.homogeneous(200_000), alpha=0.5, places=2)).joint
+    for edges in (waiting, idle):
+        assert edges[:7] == (0, 1, 2, 3, 4, 5, 6)
+        widths = np.diff(edges)[:-1]  # the last cell is all the rest
+        growth = widths[1:] / widths[:-1]
+        assert (growth[7:] <= 1.5).all()
+        assert widths[-20:].max() - widths[-20:].min() <= 1  # rounded to whole numbers
+
+
 def test_observables_ask_for_what_check_wants(run):
     for s in statements_of(SMALL):
         if s.measure.kind in ("tail", "idle_tail", "power"):
