@@ -147,6 +147,7 @@ def test_purposes_are_fixed_for_ever():
         ("REPORTS", 7),
         ("SERVERS", 8),
         ("INITIAL", 9),
+        ("BELIEFS", 10),
     ]
     assert BLOCK == 65_536
     assert FIRST_PILOT == 2**31
