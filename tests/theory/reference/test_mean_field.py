@@ -9,7 +9,7 @@ from jfsq_simpy.policies import CARDS, POLICIES, AskAll, AskEachClass, AskSample
 from jfsq_simpy.policies.policy import nothing, shortest
 from jfsq_simpy.policies.probabilities import cell_probabilities
 from jfsq_simpy.system import System
-from jfsq_simpy.theory.reference import fluid, mean_field, supermarket
+from jfsq_simpy.theory.reference import curves, fluid, mean_field, supermarket
 from jfsq_simpy.theory.reference.in_order import Fluid
 from jfsq_simpy.theory.reference.sampling import intensity_of
 from jfsq_simpy.theory.reference.transient import transient
@@ -319,3 +319,30 @@ def test_ties_by_rate_where_they_decide_nothing_and_queries_of_ones_own():
     remembered = Policy("fastest idle", lambda q, mu: (q, -mu), IdleFirst(AskSample(2)))
     assert rest(remembered).mean_response == pytest.approx(fluid.fastest_first(TWO, 0.7), rel=1e-9)
     assert rest(Policy("any", nothing, AskSample(3), full_last=False), 0.7).law == pytest.approx(rest("random").law, abs=1e-11)
+
+
+# ---- as curves --------------------------------------------------------------------------------------------------
+
+
+def curves_of(policy, **changes):
+    system = System(rates.two_speed(40, ratio=3), **{"load": 0.8, "places": 3, "policy": policy, **changes})
+    return {c.metric: (c.kind, c.source, c.value) for c in curves(system) if c.source in ("mean field", "fluid")}
+
+
+@pytest.mark.parametrize("name", HAS_ONE)
+def test_every_policy_that_has_one_shows_it_beside_its_measurements(name):
+    """All that is not 0: that nobody waits in the limit is no number to hold a run against."""
+    shown, point = curves_of(spec(name)), rest(spec(name), 0.8, 3)
+    assert {"mean_response", "mean_queue"} <= set(shown)
+    for metric in METRICS:
+        value = getattr(point, metric)
+        assert (metric in shown) == (value > 1e-12)
+        if metric in shown:
+            assert shown[metric][2] == pytest.approx(value, rel=1e-9)
+    assert {kind for kind, _, _ in shown.values()} == {"exact" if name in ("random", "weighted_random") else "limit"}
+
+
+def test_the_fluid_of_any_sizes_is_shown_where_nobody_waits():
+    assert curves_of("jfsq", size="deterministic").keys() == {"mean_response"}
+    assert curves_of("jsq_d", size="deterministic") == {}
+    assert curves_of("round_robin") == {}
