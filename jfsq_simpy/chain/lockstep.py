@@ -60,7 +60,7 @@ def run(
     at_once = max(1, MOST_BYTES // per_path)
     outcomes: list[Outcome] = []
     for i in range(0, len(numbers), at_once):
-        outcomes += _Run(system, plan, groups, seed, numbers[i : i + at_once], window, observe, start).outcomes()
+        outcomes += Abreast(system, plan, groups, seed, numbers[i : i + at_once], window, observe, start).outcomes()
     return outcomes
 
 
@@ -92,8 +92,8 @@ def _fleet(system: System, plan: Plan, groups: Groups, n_paths: int, holding: in
     return (SetsAbreast if by_sets else ServersAbreast)(system, plan, groups, n_paths, holding)
 
 
-class _Run:
-    """One group of replications from time 0 to the end of the window."""
+class Abreast:
+    """Replications that advance together, from time 0 to the end of the window."""
 
     def __init__(
         self,
@@ -116,13 +116,13 @@ class _Run:
         self.arrivals = np.zeros(len(numbers), dtype=np.int64)
 
     def outcomes(self) -> list[Outcome]:
-        self._advance(0, self.grid.warmup, None)
+        self.advance(0, self.grid.warmup, None)
         self.fleet.counted()  # what was counted so far is the warm-up's
         batches = []
         for begin, end in zip(self.grid.edges[:-1].tolist(), self.grid.edges[1:].tolist(), strict=True):
             first = self.grid.snapshots_before(begin)
-            observed = Observed(self.observe, self.system, self.n_paths, first, self.streams, self.expected)
-            self._advance(self.grid.warmup + begin, self.grid.warmup + end, observed)
+            observed = self.observed(first)
+            self.advance(self.grid.warmup + begin, self.grid.warmup + end, observed)
             snapshots = self.grid.snapshots_before(end) - first
             joins, held = self.fleet.counted()
             batches.append([self._tally(i, joins[i], held[i], snapshots, observed) for i in range(self.n_paths)])
@@ -134,7 +134,11 @@ class _Run:
         }
         return [Outcome([batch[i] for batch in batches], int(self.arrivals[i]), dict(facts)) for i in range(self.n_paths)]
 
-    def _advance(self, begin: int, end: int, observed: Observed | None) -> None:
+    def observed(self, first: int) -> Observed:
+        """What is to be seen at snapshots `first`, first + 1, ... of the window."""
+        return Observed(self.observe, self.system, self.n_paths, first, self.streams, self.expected)
+
+    def advance(self, begin: int, end: int, observed: Observed | None) -> None:
         """Events begin .. end - 1; snapshots on the grid if there is anything to observe."""
         for first in range(begin, end, self.block):
             n = min(self.block, end - first)
