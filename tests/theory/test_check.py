@@ -8,6 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from jfsq_simpy import exact, rates
 from jfsq_simpy.errors import ModelError, PlanError
@@ -318,6 +319,21 @@ def test_judge_with_one_unit_knows_no_noise():
     assert judge(lone, "<=", 0.6)[0] == "holds"
 
 
+@pytest.mark.parametrize(("relation", "tails"), [("<=", 1), ("=", 2)])
+@pytest.mark.parametrize("units", [4, 30])
+def test_noise_alone_is_called_a_breach_once_in_a_million(relation, tails, units):
+    limit = stats.t.isf(1e-6 / tails, units - 1)
+    for z, verdict in ((limit * 0.999, "holds within noise"), (limit * 1.001, "violated")):
+        assert judge(Finding(1 + z * 0.01, 0, 2, 0.01, units), relation, 1.0) == (verdict, pytest.approx(z))
+
+
+def test_a_breach_is_not_hidden_by_a_bound_that_says_nothing():
+    law = exact.solve(SMALL)
+    empty = replace(wrong(law.waiting_probability * 0.9), trivial=law.waiting_probability * 0.8)
+    assert empty.vacuous
+    assert check(SMALL, law, statements=[empty]).lines[0].verdict == "violated"
+
+
 @pytest.mark.parametrize(
     ("units", "z", "expected"), [(10, 5.0, "holds within noise"), (10, 20.0, "violated"), (1000, 6.0, "violated")]
 )
@@ -401,6 +417,15 @@ def test_the_joint_histogram_covers_every_state(system):
     assert all(a < b for edges in (waiting, idle) for a, b in pairwise(edges))
     assert len(waiting) <= 202
     assert len(idle) <= 202
+
+
+@pytest.mark.parametrize("alpha", [0.25, 0.75])
+def test_moments_are_counted_beyond_the_eta_of_their_own_order(alpha):
+    system = System(rates.two_speed(40, ratio=3), alpha=alpha, places=3)
+    p = Parameters.from_system(system)
+    wanted = tuple((p.with_order(r).eta, r) for r in (1, 2, 3))
+    assert observables(system).powers == wanted
+    assert len({eta for eta, _ in wanted}) == (1 if alpha < 0.5 else 3)  # above Halfin-Whitt eta grows with r
 
 
 def test_cells_are_single_states_near_zero_and_of_one_width_beyond():

@@ -34,7 +34,7 @@ def test_runs_of_both_views_count_it_too(law, engine):
     system = System(rates.from_speeds(SPEEDS), load=0.8, places=2)
     run = simulate(
         system,
-        horizon=700,
+        horizon=400,
         warmup=20,
         replications=8,
         engine=engine,

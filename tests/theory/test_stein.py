@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from jfsq_simpy import rates
+from jfsq_simpy import exact, rates
 from jfsq_simpy.errors import ModelError, PlanError
 from jfsq_simpy.exact.states import units_of
 from jfsq_simpy.simulate import simulate
 from jfsq_simpy.system import System
+from jfsq_simpy.tally import Observables
+from jfsq_simpy.theory import stein_measured
 from jfsq_simpy.theory.observables import observables
 from jfsq_simpy.theory.stein import Stein, coupling, generator_of_g, state_law, state_law_of
 from jfsq_simpy.theory.stein_measured import measured_coupling
@@ -73,6 +75,31 @@ def test_the_identity_is_sharp_enough_to_see_a_wrong_law():
     assert not coupling(ours, 0.7, 1).identity_holds
 
 
+@pytest.mark.parametrize("order", [1, 2, 3])
+def test_each_term_by_hand(order):
+    # three servers followed one by one; every line of (9) to (12) and (51) written out from the page
+    rates_, lam_n, n, eta = np.array([1.5, 1.0, 0.5]), 2.1, 3, 0.8
+    brute_law = brute.solve(rates_, lam_n, 3)
+    system = System(rates.from_speeds(rates_), load=0.7, places=3)
+    c = coupling(state_law_of(exact.solve(system)), eta, order)
+    n_alpha, x = 1 / (1 - 0.7), brute_law.q.sum(axis=1) / n
+    h = lambda y: np.where(y > eta, np.abs(y - eta), 0.0)  # noqa: E731
+    g = lambda y: -n_alpha * h(y) ** (order + 1) / (order + 1)  # noqa: E731
+    served = (brute_law.q >= 1) @ rates_
+    mean = lambda values: float(brute_law.pi @ values)  # noqa: E731
+    assert c.moment == pytest.approx(mean(h(x) ** order))
+    assert c.arrivals == pytest.approx(-mean(lam_n * (1 - brute_law.blocked) * (g(x + 1 / n) - g(x))))
+    assert c.departures == pytest.approx(-mean(served * (g(x - 1 / n) - g(x))))
+    first = mean(h(x) ** order)  # g' (-N^-alpha) = h^r
+    assert c.by_generator == pytest.approx(first + c.arrivals + c.departures)
+    inside = 0.7 + 1 / n_alpha - served / n
+    assert c.collapse == pytest.approx(mean(n_alpha * h(x) ** order * inside * (x > eta + 1 / n)))
+    assert c.remainder == pytest.approx(2 ** (order + 2) * n_alpha / n**order)
+    assert c.sharp_remainder == pytest.approx(2 ** (order + 1) * n_alpha / n**order)
+    below = h(x + 1 / n) ** (order - 1) if order > 1 else np.ones_like(x)
+    assert c.lower_moment == pytest.approx(order / (n * 0.3) * mean(below))
+
+
 def test_51_is_no_empty_inequality():
     # without the term that state-space collapse is there to bound, it is false
     law = state_law_of(law_of("13-jfsq-N15-b2"))
@@ -120,6 +147,46 @@ def test_unequal_servers_bracket_the_exact_terms():
     assert found.collapse.low < found.collapse.high
     g = found.generator
     assert g.low - WIDER * g.low_half_width <= 0 <= g.high + WIDER * g.high_half_width
+
+
+@pytest.mark.parametrize("edges", [((0, 1, 3, 9), (0, 2, 5)), ((0, 2, 9), (0, 1, 3, 5)), (tuple(range(10)), tuple(range(6)))])
+def test_every_state_lies_within_what_its_cell_says(edges):
+    system = System(rates.from_speeds([2.0, 1.0, 0.5, 0.5]), load=0.8, places=3)
+    cells = stein_measured._cells(system, Observables(joint=edges))
+    law = brute.solve(system.rates.vector(), system.arrival_rate, 3)
+    row = np.searchsorted(edges[0], law.waiting, side="right") - 1
+    column = np.searchsorted(edges[1], 4 - law.busy, side="right") - 1
+    found = {"queue": law.q.mean(axis=1), "capacity": (law.q > 0) @ law.rates}
+    for name, value in found.items():
+        low, high = (getattr(cells, f"{name}_{end}")[row, column] for end in ("low", "high"))
+        assert (low <= value + 1e-12).all()
+        assert (value <= high + 1e-12).all()
+    # and no wider than they must be: where no job waits, the ends are taken by some state
+    for i in range(len(edges[1]) - 1):
+        inside = (row == 0) & (column == i)
+        assert cells.capacity_low[0, i] == pytest.approx(found["capacity"][inside].min())
+        assert cells.capacity_high[0, i] == pytest.approx(found["capacity"][inside].max())
+
+
+def test_wide_cells_bracket_the_exact_terms():
+    law = law_of("07-jfsq-N4-b2")
+    run = simulate(
+        law.system,
+        horizon=600,
+        engine="lockstep",
+        rng=11,
+        replications=8,
+        warmup=30,
+        workers=1,
+        observe=Observables(joint=((0, 1, 3, 5), (0, 2, 5))),
+    )
+    truth, found = coupling(state_law_of(law), 0.8, 1), measured_coupling(run, 0.8, 1)
+    for name in ("moment", "collapse", "lower_moment", "arrivals", "departures"):
+        low, high, half_low, half_high = getattr(found, name)
+        assert low - WIDER * half_low <= getattr(truth, name) <= high + WIDER * half_high
+        assert low < high or name == "lower_moment"
+    assert found.generator.may_be_zero
+    assert found.holds
 
 
 def test_what_was_not_counted_is_said():
