@@ -65,7 +65,9 @@ _CHAIN = "exponential sizes, Poisson arrivals"
 ENGINES = {
     e.name: e
     for e in (
-        Engine("process", "jobs", False, "jfsq_simpy.jobs.process", f"{_JOBS}; any policy", "10^5", "about 1500"),
+        Engine(
+            "process", "jobs", False, "jfsq_simpy.jobs.process", f"{_JOBS}; any policy; servers that fail", "10^5", "about 1500"
+        ),
         Engine("events", "jobs", True, "jfsq_simpy.jobs.events", _JOBS, "10^7", "about 100"),
         Engine(
             "lockstep", "chain", False, "jfsq_simpy.chain.lockstep", f"{_CHAIN}; replications abreast", "10^6", "2 a replication"

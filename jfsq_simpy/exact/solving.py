@@ -95,8 +95,8 @@ def _refuse_what_is_no_chain(system: System) -> None:
         raise ModelError("exact: servers that fail have more states than queue lengths. Use simulation: simulate(system).")
     if not system.knowledge.perfect:
         raise ModelError(
-            "exact: dispatchers do not know all queues as they are (knowledge), so queue lengths alone are no Markov chain. Use "
-            "simulation: simulate(system)."
+            "exact: dispatchers do not know all queues and speeds as they are (knowledge), and it solves only for those who do. "
+            "Use simulation: simulate(system)."
         )
     if not system.is_markov:
         raise ModelError(

@@ -24,6 +24,7 @@ from jfsq_simpy.metrics import METRICS, averages
 from jfsq_simpy.policies import Sight
 from jfsq_simpy.policies.policy import choose_among
 from jfsq_simpy.tally import Window, groups_of
+from jfsq_simpy.theory.reference import curves
 from tests.jobs.systems import Case, Lattice, random_case, with_a_query
 
 FALSE_ALARM = 1e-6  # of each family of comparisons: a red run means a bug, not bad luck
@@ -463,6 +464,8 @@ def test_no_other_engine_and_no_formula_takes_it():
             choose(name, system, trace=False)
     with pytest.raises(ModelError, match="servers that fail"):
         exact.solve(system)
+    assert curves(system) == []
+    assert curves(system.replaced(breakdowns=None))
 
 
 @pytest.mark.parametrize(

@@ -39,14 +39,14 @@ class Curve:
 
 
 def curves(system: System) -> list[Curve]:
-    """Every reference value that speaks about this system; none where dispatchers do not know the servers as they are.
+    """Every reference value that speaks about this system; none where servers fail or dispatchers do not know them as they are.
 
     >>> from jfsq_simpy import rates
     >>> system = System(rates.homogeneous(1000), alpha=0.75, places=2)
     >>> {c.kind: round(c.value, 4) for c in curves(system) if c.metric == "mean_wait"}
     {'lower bound': 0.1386, 'limit': 0.3557}
     """
-    if not system.knowledge.perfect:
+    if not system.knowledge.perfect or system.breakdowns is not None:
         return []
     return [*_pooled(system), *_limits(system), *_mean_field(system)]
 
