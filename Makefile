@@ -4,13 +4,14 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help demo figures test check verify bench clean
+.PHONY: help demo figures test check docs verify bench clean
 
 help:
 	@echo "make demo     the main question: does waiting vanish as the fleet grows? (results/ and one figure)"
 	@echo "make figures  the paper's figures and claims, measured (some minutes; results/*/*.png)"
 	@echo "make test     the tests"
 	@echo "make check    style, types, and the order of the rooms"
+	@echo "make docs     the guides and a reference of every room as a site (docs/_build/index.html)"
 	@echo "make verify   the slow statistical tests"
 	@echo "make bench    speed, beside peers"
 	@echo "make clean    remove the environment and caches (never results/)"
@@ -49,6 +50,9 @@ check: $(READY)
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/test_architecture.py
 
+docs: $(READY)
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build
+
 verify: $(READY)
 	$(BIN)/python -m pytest -q -m verify
 
@@ -56,5 +60,5 @@ bench: $(READY)
 	$(BIN)/python -m benchmarks
 
 clean:
-	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv build docs/_build docs/start.md docs/reference/rooms *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
