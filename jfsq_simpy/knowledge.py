@@ -27,6 +27,7 @@ Made = TypeVar("Made")
 
 MOST_DISPATCHERS = 65_535
 LATEST = 64  # reports a server's news may be behind
+MOST_ON_BOARDS = 2**25  # boards x servers: some 50 bytes each where they are compiled
 SHORTEST = 1e-6  # time units between refreshes
 
 
@@ -144,6 +145,11 @@ class Knowledge:
             self.speeds.check(rates, policy)
         if self.true_queues:
             return
+        if self.boards * rates.n_servers > MOST_ON_BOARDS:
+            raise ModelError(
+                f"knowledge: {self.boards:,} boards of {rates.n_servers:,} servers each are more than memory is likely to hold "
+                f"({MOST_ON_BOARDS:,} entries); take fewer dispatchers, or one board for all: refreshed, without count_own."
+            )
         if isinstance(policy.query, OneQueue):
             raise ModelError(
                 f"knowledge: under policy {policy.name!r} jobs wait together and nobody dispatches, so there is nothing to be "

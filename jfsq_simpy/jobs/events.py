@@ -29,7 +29,6 @@ from jfsq_simpy.system import System
 from jfsq_simpy.tally import NOTHING, Groups, Observables, Outcome, Tally, Window, groups_of
 
 NOBODY_TIES = np.empty(0)
-LARGEST_BOARDS = 2**25  # boards x servers: some 50 bytes each
 LARGEST_FLEET = 2**31  # servers x places: departures are numbered in 32 bits
 
 
@@ -192,8 +191,6 @@ def supports(system: System) -> str | None:
         return "servers that fail are in engine process alone"
     if type(system.policy.query) not in QUERIES:
         return f'policy {system.policy.name!r} asks servers in a way that is not compiled; take engine = "process"'
-    if (cells := system.knowledge.boards * system.n_servers) > LARGEST_BOARDS and not system.knowledge.true_queues:
-        return f"boards x servers = {cells:,} is above {LARGEST_BOARDS:,}"
     if system.n_servers * system.places > LARGEST_FLEET:
         return f"N x places = {system.n_servers * system.places:,} is above {LARGEST_FLEET:,}; the chain view follows no single job"
     return None

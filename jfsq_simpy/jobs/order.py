@@ -118,7 +118,7 @@ def order_of(system: System, queue: Bytes, speeds: FloatArray) -> Order:
         rank=rank,
         best=best,
         tied=tied,
-        weights=speeds if by_rate else np.zeros(0),
+        weights=speeds.copy() if by_rate else np.zeros(0),  # a kernel is compiled once more for arrays it may not write to
         cumulative=np.cumsum(speeds) if by_rate and how == BY_DRAW else np.zeros(0),
         asked=np.zeros(system.n_servers if how in (BY_CLASS, BY_WORK) else policy.samples, np.int64),
         shares=shares,

@@ -8,8 +8,8 @@ from scipy import stats
 
 from jfsq_simpy import System, rates, simulate
 from jfsq_simpy.draws import JobDraws, Seed
-from jfsq_simpy.errors import PlanError
-from jfsq_simpy.jobs import process
+from jfsq_simpy.errors import ModelError, PlanError
+from jfsq_simpy.jobs import kernels, process
 from jfsq_simpy.jobs.trace import MemorySink, Trace
 from jfsq_simpy.knowledge import Knowledge
 from jfsq_simpy.policies import AskWork
@@ -162,6 +162,100 @@ def test_dispatchers_with_hardly_a_job_each_choose_as_if_at_random():
     other = np.count_nonzero(c["server"] != chance["server"])
     assert c["job"].size > 30_000
     assert 0 < other < 60  # at most 24 of 65,535 dispatchers have a job there: 11 of 36,000 are expected to differ, or fewer
+
+
+# ---- against Markov chains made for the purpose --------------------------------------------------------------
+
+
+def stationary(begin, moves):
+    """The stationary law of a chain whose `moves(state)` are pairs (next state, rate), as {state: probability}."""
+    states, waiting = {begin: 0}, [begin]
+    rates_of = []
+    while waiting:
+        state = waiting.pop()
+        for to, rate in moves(state):
+            if to not in states:
+                states[to] = len(states)
+                waiting.append(to)
+            rates_of.append((states[state], states[to], rate))
+    generator = np.zeros((len(states), len(states)))
+    for here, there, rate in rates_of:
+        generator[here, there] += rate
+        generator[here, here] -= rate
+    law = np.linalg.lstsq(np.vstack([generator.T, np.ones(len(states))]), np.eye(len(states) + 1)[-1], rcond=None)[0]
+    return dict(zip(states, law.tolist(), strict=True))
+
+
+def changed(state, n, server):
+    return tuple(server if i == n else s for i, s in enumerate(state))
+
+
+def own_jobs_chain(speeds, places, dispatchers, arrival_rate):
+    """JSQ by own jobs: each server's state is the dispatchers of its jobs, in their order."""
+
+    def moves(state):
+        for m in range(dispatchers):
+            board = [line.count(m) for line in state]
+            tied = [n for n in range(len(state)) if board[n] == min(board)]
+            for n in tied:
+                taken = len(state[n]) < places
+                yield (changed(state, n, (*state[n], m)) if taken else state), arrival_rate / dispatchers / len(tied)
+        for n, line in enumerate(state):
+            if line:
+                yield changed(state, n, line[1:]), speeds[n]
+
+    law = stationary(((),) * len(speeds), moves)
+    blocked = 0.0
+    for state, p in law.items():
+        for m in range(dispatchers):
+            board = [line.count(m) for line in state]
+            tied = [n for n in range(len(state)) if board[n] == min(board)]
+            blocked += p * sum(len(state[n]) == places for n in tied) / len(tied) / dispatchers
+    return blocked, sum(p * sum(map(len, state)) for state, p in law.items())
+
+
+def reported_chain(speeds, places, arrival_rate):
+    """JSQ by the report before the last: each server's state is its queue, that report and the last one."""
+
+    def choices(state):
+        board = [older for _, older, _ in state]
+        if min(board) < places:
+            return [n for n in range(len(state)) if board[n] == min(board)]
+        return list(range(len(state)))
+
+    def moves(state):
+        tied = choices(state)
+        for n in tied:
+            queue, older, last = state[n]
+            to = changed(state, n, (queue + 1, older, last)) if queue < places else state
+            yield to, arrival_rate / len(tied)
+        for n, (queue, _, last) in enumerate(state):
+            if queue:
+                yield changed(state, n, (queue - 1, last, queue - 1)), speeds[n]
+
+    law = stationary(((0, 0, 0),) * len(speeds), moves)
+    blocked = sum(p * np.mean([state[n][0] == places for n in choices(state)]) for state, p in law.items())
+    return blocked, sum(p * sum(queue for queue, _, _ in state) for state, p in law.items())
+
+
+CHAINS = {
+    "two who count their own": ({"dispatchers": 2}, lambda mu, rate: own_jobs_chain(mu, 2, 2, rate)),
+    "three who count their own": ({"dispatchers": 3}, lambda mu, rate: own_jobs_chain(mu, 2, 3, rate)),
+    "one report late": ({"queues": {"name": "reported"}}, lambda mu, rate: reported_chain(mu, 2, rate)),
+}
+
+
+@pytest.mark.parametrize("name", list(CHAINS))
+def test_small_systems_are_what_a_markov_chain_of_queues_and_boards_says(name):
+    known, exact = CHAINS[name]
+    system = System([1.25, 0.75], load=0.8, places=2, policy="jsq", knowledge=known)
+    blocked, present = exact(system.rates.vector().tolist(), system.arrival_rate)
+    run = simulate(system, jobs=60_000, replications=15, rng=4, warmup=50, workers=1, level=1 - FALSE_ALARM)
+    for found, value in ((run.blocking_probability, blocked), (run.mean_jobs, present)):
+        assert found.low < value < found.high
+        assert found.half_width < 0.04 * value
+    told = simulate(system.replaced(knowledge="perfect"), jobs=60_000, replications=15, rng=4, warmup=50, workers=1)
+    assert abs(float(told.blocking_probability) - blocked) > 2 * run.blocking_probability.half_width, "true boards would show"
 
 
 # ---- what stands on a board, from the records alone ----------------------------------------------------------
@@ -372,8 +466,19 @@ def test_engines_of_the_chain_view_refuse_and_auto_takes_events():
     assert simulate(shared, jobs=100, replications=2, warmup=1, workers=1).engine == "chain"
 
 
-def test_more_boards_than_memory_holds_are_refused_in_the_compiled_engine():
-    many = System(rates.homogeneous(10_000), load=0.9, places=2, knowledge={"dispatchers": 10_000})
-    assert "boards x servers = 100,000,000" in events.supports(many)
-    shared = many.replaced(knowledge={"dispatchers": 10_000, "queues": {"name": "refreshed", "every": 1.0}})
-    assert events.supports(shared) is None, "one board serves all"
+def test_more_boards_than_memory_holds_are_refused():
+    shared = {"dispatchers": 10_000, "queues": {"name": "refreshed", "every": 1.0}}
+    many = System(rates.homogeneous(10_000), load=0.9, places=2, knowledge=shared)
+    assert many.knowledge.boards == 1, "one board serves all"
+    with pytest.raises(ModelError, match="10,000 boards of 10,000 servers each are more than memory is likely to hold"):
+        many.replaced(knowledge={"dispatchers": 10_000})
+
+
+def test_a_loop_is_compiled_once_whatever_the_system():
+    """Ties by rate, ties by number, boards with trees and without: arrays of the same types, so no loop is compiled anew."""
+    for ties in ("uniform", "rate"):
+        for policy in ({"name": "jsq", "ties": ties}, {"name": "jsq_d", "ties": ties}, {"name": "jiq_d", "ties": ties}):
+            for knowledge in ("perfect", {"dispatchers": 2}, {"queues": {"name": "reported"}}):
+                rows(knowledge, policy=policy, engine=events, length=5.0)
+    loops = (kernels.advance_by_sets, kernels.advance_by_any, kernels.advance_by_board)
+    assert [len(loop.signatures) <= 1 for loop in loops] == [True] * 3
