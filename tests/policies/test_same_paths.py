@@ -109,6 +109,21 @@ def test_in_the_chain_view_too_a_sample_of_all_walks_the_path_of_everybody(sampl
             assert first.tallies == second.tallies
 
 
+IN_CHAIN = ("jfsq", "jsq", "sed", "sed_all", "jiq", "jfiq", "jfiq_weighted", "jsq_d", "jfsq_d", "random", "weighted_random")
+
+
+@pytest.mark.parametrize("name", IN_CHAIN)
+def test_every_named_policy_walks_one_path_in_the_engines_of_the_chain_view(name):
+    for form, load, places in (("classes", 0.8, 3), ("classes", 1.3, 1), ("servers", 0.9, 2)):
+        system = System(FLEET, load=load, places=places, policy=spec(name))
+        if form == "servers" and plan_of(system).rule == "rank":
+            continue
+        path = walk.path(system, Seed.of(6), 1, 200, form=form)
+        assert np.array_equal(lockstep.path(system, Seed.of(6), [0, 1], 200, form=form)[1], path)
+        if jump.numba is not None:
+            assert np.array_equal(jump.path(system, Seed.of(6), 1, 200, form=form), path)
+
+
 def test_a_sample_with_replacement_or_of_fewer_is_none_of_everybody():
     fleet = rates.homogeneous(4)
     everybody = walk.path(System(fleet, load=0.9, places=3, policy="jsq"), Seed.of(1), 0, 200)
@@ -172,6 +187,12 @@ def test_an_engine_runs_a_policy_or_says_in_one_line_why_not(name):
         reason = ENGINES[engine].refuses(system, trace=False)
         assert (reason is None) == (engine in runs)
         assert reason is None or (reason and "\n" not in reason)
+
+
+@needs_numba
+def test_the_chain_view_runs_the_policies_named_above_and_no_others():
+    systems = {name: System(rates.two_speed(4, ratio=2), load=0.8, places=2, policy=spec(name)) for name in POLICIES}
+    assert {name for name, system in systems.items() if "chain" in able(system)} == set(IN_CHAIN)
 
 
 def test_errors_of_the_chain_name_the_policy():
