@@ -29,6 +29,7 @@ def some_tally(seed: int, *, per_job: bool) -> Tally:
         if isinstance(value, np.ndarray) and value.dtype.kind == "i":
             setattr(tally, f.name, rng.poisson(0.3, value.shape) * rng.integers(0, 2**40, value.shape))
     tally.powers = rng.random(1) * 10.0 ** rng.integers(-300, 300)
+    tally.surges = rng.normal(size=4) * 10.0 ** rng.integers(-300, 300, 4)
     tally.path = rng.integers(0, 50, 17)
     tally.blocked, tally.wait_ticks = 3, 2**70  # sums of ticks outgrow 64 bits
     return tally
@@ -43,6 +44,7 @@ def test_a_tally_comes_back_equal_to_the_bit(seed: int, per_job: bool) -> None:
     assert again == tally
     assert again.joins.dtype == tally.joins.dtype
     assert again.powers.tobytes() == tally.powers.tobytes()
+    assert again.surges.tobytes() == tally.surges.tobytes()
 
 
 def test_binned_waits_are_written_sparsely() -> None:
