@@ -70,8 +70,8 @@ def metrics(report: CheckReport) -> Table:
         interval = _interval(row["low"], row["high"])
         table.add_row(row["metric"], short(row["measured"]), interval, exact, at_least, limit + guess, bound, verdict)
     table.caption = (
-        "exact: the stationary law. at least: the pooled queue of the fastest servers. limit: where growing N leads, no bound\n"
-        "(?: a conjecture). bound: the paper's sharpest sound one. Noise alone makes a line `violated` once in a million."
+        "exact: the stationary law. at least: the pooled queue of the fastest servers. bound: the paper's sharpest sound one.\n"
+        "limit: where growing N leads, no bound (?: a conjecture). Noise alone makes a line `violated` once in a million."
     )
     return table
 
