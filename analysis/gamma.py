@@ -8,22 +8,16 @@ Reads records only; nothing is simulated.
 
 from __future__ import annotations
 
-import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
-from jfsq_simpy.scenario import results
-from jfsq_simpy.views import figures, gamma_figures
+from jfsq_simpy.views import gamma_figures, script
 
 
-def main(arguments: list[str] | None = None) -> Path:
+def main(arguments: Sequence[str] | None = None) -> Path:
     """Draw the figure; the path it was written to."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("directory", type=Path, nargs="?", default=Path("results/gamma"), help="what `jfsq run` filled")
-    parser.add_argument("--out", type=Path, help="the PNG to write (default: gamma.png in the directory)")
-    given = parser.parse_args(arguments)
-    figure = gamma_figures.gamma(results(given.directory))
-    return figures.save(figure, given.out or given.directory / "gamma.png")
+    return script.draw(__doc__, "gamma", gamma_figures.gamma, arguments)
 
 
 if __name__ == "__main__":
-    print(main())
+    script.start(main)

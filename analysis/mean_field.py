@@ -8,25 +8,27 @@ Reads records only; nothing is simulated.
 
 from __future__ import annotations
 
-import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
-from jfsq_simpy.scenario import results
-from jfsq_simpy.views import figures, mean_field_figures
+from matplotlib.figure import Figure
+
+from jfsq_simpy.experiment import Results
+from jfsq_simpy.views import mean_field_figures, script
 
 
-def main(arguments: list[str] | None = None) -> Path:
+def main(arguments: Sequence[str] | None = None) -> Path:
     """Draw the figure, print what it shows; the path it was written to."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("directory", type=Path, nargs="?", default=Path("results/mean_field"), help="what `jfsq run` filled")
-    parser.add_argument("--out", type=Path, help="the PNG to write (default: mean_field.png in the directory)")
-    given = parser.parse_args(arguments)
-    found = results(given.directory)
+    return script.draw(__doc__, "mean_field", told, arguments)
+
+
+def told(found: Results) -> Figure:
+    """The figure, its numbers printed."""
     for name, one in mean_field_figures.by_policy(found).items():
         errors = ", ".join(f"{error:+.4f}" for error in one.errors)
         print(f"{name}: limit {one.limit:.4f}, error {errors}, slope {one.slope:.3f} ({one.slope_low:.3f} to {one.slope_high:.3f})")
-    return figures.save(mean_field_figures.mean_field(found), given.out or given.directory / "mean_field.png")
+    return mean_field_figures.mean_field(found)
 
 
 if __name__ == "__main__":
-    print(main())
+    script.start(main)

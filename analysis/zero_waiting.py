@@ -8,24 +8,18 @@ Reads records only; nothing is simulated.
 
 from __future__ import annotations
 
-import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
-from jfsq_simpy.scenario import results
-from jfsq_simpy.views import figures
+from jfsq_simpy.views import figures, script
 
 METRICS = ("waiting_probability", "mean_wait")
 
 
-def main(arguments: list[str] | None = None) -> Path:
+def main(arguments: Sequence[str] | None = None) -> Path:
     """Draw the figure; the path it was written to."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("directory", type=Path, nargs="?", default=Path("results/zero_waiting"), help="what `jfsq run` filled")
-    parser.add_argument("--out", type=Path, help="the PNG to write (default: zero_waiting.png in the directory)")
-    given = parser.parse_args(arguments)
-    figure = figures.against_fleet_size(results(given.directory), METRICS)
-    return figures.save(figure, given.out or given.directory / "zero_waiting.png")
+    return script.draw(__doc__, "zero_waiting", lambda found: figures.against_fleet_size(found, METRICS), arguments)
 
 
 if __name__ == "__main__":
-    print(main())
+    script.start(main)
