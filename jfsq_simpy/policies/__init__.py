@@ -13,9 +13,10 @@ from typing import Any
 from jfsq_simpy.errors import ModelError
 from jfsq_simpy.policies.card import Card
 from jfsq_simpy.policies.cards import CARDS
+from jfsq_simpy.policies.class_queries import AskClass, AskEachClass, AskFastSlow
 from jfsq_simpy.policies.own import Chooser, Chosen
 from jfsq_simpy.policies.policy import Policy, choose_among, nothing
-from jfsq_simpy.policies.queries import AskAll, AskClass, AskEachClass, AskFastSlow, AskSample, AskWork, IdleFirst, OneQueue
+from jfsq_simpy.policies.queries import AskAll, AskSample, AskWork, IdleFirst, OneQueue
 from jfsq_simpy.policies.sight import Sight
 from jfsq_simpy.policies.turns import InTurn
 from jfsq_simpy.policies.zoo import POLICIES

@@ -18,8 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jfsq_simpy.errors import ModelError
+from jfsq_simpy.policies.class_queries import AskFastSlow
 from jfsq_simpy.policies.own import Chosen
-from jfsq_simpy.policies.queries import AskAll, AskFastSlow, AskWork, IdleFirst, OneQueue
+from jfsq_simpy.policies.queries import AskAll, AskWork, IdleFirst, OneQueue
 from jfsq_simpy.policies.ranking import Key, RankTable, parts, rank_table
 from jfsq_simpy.policies.sight import Query, Sight
 from jfsq_simpy.rates import FloatArray, Rates

@@ -20,8 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jfsq_simpy.errors import ModelError
+from jfsq_simpy.policies.class_queries import AskClass, AskEachClass, AskFastSlow
 from jfsq_simpy.policies.policy import Policy
-from jfsq_simpy.policies.queries import AskAll, AskClass, AskEachClass, AskFastSlow, AskSample, IdleFirst
+from jfsq_simpy.policies.queries import AskAll, AskSample, IdleFirst
 from jfsq_simpy.rates import FloatArray
 
 Counts = NDArray[np.integer[Any]]

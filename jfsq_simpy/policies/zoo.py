@@ -15,9 +15,10 @@ from typing import Any
 
 import numpy as np
 
+from jfsq_simpy.policies.class_queries import AskClass, AskEachClass, AskFastSlow
 from jfsq_simpy.policies.keys import fastest_idle_first, idle_first, soonest_done
 from jfsq_simpy.policies.policy import Policy, Ties, nothing, shortest, shortest_then_fastest
-from jfsq_simpy.policies.queries import AskClass, AskEachClass, AskFastSlow, AskSample, AskWork, IdleFirst, OneQueue
+from jfsq_simpy.policies.queries import AskSample, AskWork, IdleFirst, OneQueue
 from jfsq_simpy.policies.turns import InTurn
 
 # ---- everybody is looked at ----------------------------------------------------------------------------------
