@@ -169,11 +169,12 @@ def test_lemma_4(f: Fleet) -> None:
 @pytest.mark.parametrize("seed", range(20))
 def test_v_is_called_unreachable_exactly_when_no_number_of_busy_servers_takes_it_there(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    n, b, alpha = float(rng.integers(2, 3000)), int(rng.integers(2, 8)), float(rng.uniform(0.05, 0.8))
+    n, b, alpha = float(rng.integers(2, 3000)), int(rng.integers(2, 4)), math.exp(rng.uniform(math.log(0.02), math.log(0.8)))
     p = Parameters.of(n_servers=n, alpha=alpha, places=b, mu_1=float(rng.uniform(1, 3)), slowest=float(rng.uniform(0.1, 1)))
     busy = np.linspace(0, max(p.b, 1.0), 400_001)
     highest = np.minimum((b - 1) * busy - p.a, p.b - busy).max()
-    assert lemmas.unreachable(p) == (highest < p.threshold - 1e-3 * abs(p.threshold)) or abs(highest / p.threshold - 1) < 2e-3
+    assert abs(highest / p.threshold - 1) > 1e-4, "too close to tell"
+    assert lemmas.unreachable(p) == (highest < p.threshold)
 
 
 # ---- Theorem 2 -----------------------------------------------------------------------------------------------

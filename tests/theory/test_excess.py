@@ -29,6 +29,9 @@ def test_equal_servers_against_the_exact_law(n, within):
     assert found.mean == pytest.approx((law.mean_jobs - n) / n**0.75, rel=within)
     assert found.waiting_constant == pytest.approx(law["waiting_probability"] * n**0.25, rel=within)
     assert found.balance == pytest.approx(1.0, abs=within)
+    jobs = np.arange(law.jobs_distribution.size)
+    variance = law.jobs_distribution @ jobs**2 - law.mean_jobs**2
+    assert found.variance == pytest.approx(variance / n**1.5, rel=within)
 
 
 def test_two_speeds_against_long_runs():

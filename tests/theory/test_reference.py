@@ -94,6 +94,14 @@ def test_mmnk_by_exact_fractions(n, k, load):
     )
 
 
+@pytest.mark.parametrize("last", [65, 100, 1000])
+@pytest.mark.parametrize("x", [-0.99, -0.3, 1e-9, 0.7])
+def test_sums_of_powers_near_load_one_keep_all_their_digits(last, x):
+    theta = x / last
+    by_hand = math.fsum(t * math.exp(theta * t) for t in range(1, last + 1))
+    assert erlang._by_euler_maclaurin(theta, last) == pytest.approx(by_hand, rel=1e-12)
+
+
 def test_mmn_without_end():
     d = erlang.mmnk(2, math.inf, 1.0)
     assert d.waiting_probability == pytest.approx(1 / 3)
