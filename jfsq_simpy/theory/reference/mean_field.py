@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from jfsq_simpy.errors import ModelError
+from jfsq_simpy.errors import ModelError, TooLargeError
 from jfsq_simpy.policies import AskAll, AskClass, IdleFirst, Policy
 from jfsq_simpy.policies.policy import shortest
 from jfsq_simpy.policies.queries import AskSample
@@ -29,6 +29,8 @@ from jfsq_simpy.theory.reference.fixed_point import FixedPoint
 from jfsq_simpy.theory.reference.in_order import CLOSE, Fluid
 from jfsq_simpy.theory.reference.sampling import intensity_of, settled
 from jfsq_simpy.theory.reference.settling import settle
+
+MOST_CELLS = 20_000  # about a second where a few are asked
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,12 +45,17 @@ class Field:
 
     @classmethod
     def of(cls, system: System) -> Field:
-        """The field of a System. Errors: ModelError where laws are not Markov."""
+        """The field of a System. Errors: ModelError where laws are not Markov, TooLargeError."""
         if not system.is_markov:
             raise ModelError("there is no mean field here for laws other than Poisson arrivals and exponential sizes; simulate it.")
         if not system.knowledge.perfect or system.breakdowns is not None:
             raise ModelError("there is no mean field here for servers that fail, or that dispatchers do not know as they are.")
         rates, policy = system.rates, system.policy
+        if rates.n_classes * (system.places + 1) > MOST_CELLS:
+            raise TooLargeError(
+                f"the mean field of {rates.n_classes:,} speed classes of {system.places} places is above {MOST_CELLS:,} numbers; "
+                "group the servers in fewer classes."
+            )
         return cls(system.load, rates.counts / rates.n_servers, rates.speeds, policy, policy.rank_table(rates, system.places))
 
     @property
@@ -75,7 +82,7 @@ class Field:
 
 
 def fixed_point(system: System) -> FixedPoint:
-    """Where a system rests in the limit of many servers. Errors: ModelError, in one line, where none is known.
+    """Where a system rests in the limit of many servers. Errors: ModelError, in one line, where none is known; TooLargeError.
 
     >>> from jfsq_simpy import rates
     >>> fleet = rates.two_speed(100, ratio=3)
@@ -92,7 +99,7 @@ def of_system(system: System) -> FixedPoint | None:
     """The fixed point, or None where there is none here."""
     try:
         return fixed_point(system)
-    except ModelError:
+    except (ModelError, TooLargeError):
         return None
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from jfsq_simpy import exact, rates
-from jfsq_simpy.errors import ModelError
+from jfsq_simpy.errors import ModelError, TooLargeError
 from jfsq_simpy.policies import CARDS, POLICIES, AskAll, AskEachClass, AskSample, IdleFirst, Policy, as_policy
 from jfsq_simpy.policies.policy import nothing, shortest
 from jfsq_simpy.policies.probabilities import cell_probabilities
@@ -296,6 +296,13 @@ def test_many_places_and_many_speeds_are_no_trouble():
     for policy in ("jsq", "jiq", "random", {"name": "jsq_d", "d": 2}):
         for load in (0.95, 1.5):
             assert rest(policy, load, 254).sent.sum() == pytest.approx(1.0, rel=1e-9)
+
+
+def test_a_million_speeds_are_left_to_the_closed_fluid():
+    system = System(rates.linear(1_000_000, ratio=4), load=0.9, places=5)
+    with pytest.raises(TooLargeError, match="fewer classes"):
+        mean_field.fixed_point(system)
+    assert {(c.metric, c.source) for c in curves(system)} >= {("mean_response", "fluid")}
 
 
 def test_fluids_between_two_ranks_and_at_their_edges():
