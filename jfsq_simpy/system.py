@@ -44,7 +44,8 @@ class System:
     knowledge : "perfect", table or Knowledge   what dispatchers know of the servers; default "perfect"
     breakdowns : table or Breakdowns, optional   servers that fail and are repaired
 
-    Exactly one of `alpha` and `load`. Errors: ModelError.
+    Exactly one of `alpha` and `load`. Time is in mean service times of the average server. Frozen: another one is
+    made by `dataclasses.replace`. Errors: ModelError. O(1) beside its rates. Source: section 2.
 
     >>> from jfsq_simpy import rates
     >>> system = System(rates=rates.homogeneous(100), alpha=0.5, places=5)

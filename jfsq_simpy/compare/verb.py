@@ -55,7 +55,9 @@ def compare(
     horizon, jobs, replications, engine, rng, start, drain, level, workers, progress : as for `simulate`
     warmup : "auto" (the longest that any of the policies needs) or time units; the same for all
 
-    Errors: ModelError, PlanError.
+    Returns a Comparison: `.ranking()`, `.differences()`, `.tails()`, all with intervals over paired replications.
+    Errors: ModelError, PlanError. One run a policy, and a pilot each where the warm-up is "auto". Source: common random
+    numbers, and Holm's adjustment of the pairs.
 
     >>> from jfsq_simpy import System
     >>> system = System(rates=[1.5, 0.5], load=0.6, places=4)

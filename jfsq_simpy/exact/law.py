@@ -55,7 +55,12 @@ class ExactLaw:
 
     Every name in `metrics.METRICS` is an attribute (`law.mean_wait`, `law["mean_wait"]`), a float.
     `method`, `n_states` and `facts` say how it was found; `units` which servers it tells apart;
-    `refused` which metrics it cannot know, and why.
+    `refused` which metrics it cannot know, and why. O(states x groups) a metric, worked out when first asked for.
+
+    >>> from jfsq_simpy import System, exact
+    >>> law = exact.solve(System([1.0], load=0.5, places=1))
+    >>> law.blocking_probability == law["blocking_probability"], law.n_states
+    (True, 2)
     """
 
     def __init__(self, system: System, solution: Solution) -> None:

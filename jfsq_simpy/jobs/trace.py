@@ -41,6 +41,9 @@ class Trace:
     (nan: blocked, or not yet when the run ended), wait, response, size, finished; with several
     replications `replication` before them all. Times in the system's unit of time.
 
+    A column is an attribute, a NumPy array, or `trace[name]`. In memory a job takes at most 82 bytes; a file is read a block
+    at a time. Errors: DataError for a file that is no trace or not a whole one. Source: the model is section 2's.
+
     >>> from jfsq_simpy import System, simulate
     >>> system = System(rates=[1.5, 0.5], load=0.9, places=3)
     >>> trace = simulate(system, horizon=50, warmup=0, engine="process", trace=True, rng=7).trace

@@ -26,7 +26,12 @@ LISTED = 8  # speed classes whose sizes a message spells out
 class AskClass:
     """One speed class, chosen with given probabilities (fastest class first); inside it all, or a sample of d.
 
-    The first uniform number chooses the class, the next d draw without replacement inside it.
+    The first uniform number chooses the class, the next d draw without replacement inside it. O(servers asked).
+    Errors: ModelError.
+
+    >>> from jfsq_simpy.rates import two_speed
+    >>> AskClass((0.6, 0.4)).candidates(Sight.of(two_speed(4, ratio=3), 2, [0, 0, 0, 0], samples=[0.7]))
+    array([2, 3])
     """
 
     probabilities: tuple[float, ...]
@@ -79,7 +84,14 @@ class AskClass:
 
 @dataclass(frozen=True)
 class AskEachClass:
-    """d_k servers of each speed class k (fastest first), drawn without replacement: JSQ-(d_F, d_S)."""
+    """d_k servers of each speed class k (fastest first), drawn without replacement: JSQ-(d_F, d_S).
+
+    O(sum of d). Errors: ModelError.
+
+    >>> from jfsq_simpy.rates import two_speed
+    >>> AskEachClass((1, 1)).candidates(Sight.of(two_speed(4, ratio=3), 2, [0, 0, 0, 0], samples=[0.0, 0.9]))
+    array([0, 3])
+    """
 
     d: tuple[int, ...]
 
@@ -120,7 +132,12 @@ class AskFastSlow:
     With two speed classes. If a fast server polled is idle, the fast ones are candidates; else if a slow
     one is, the slow ones with probability p_slow; else the fast ones with probability p_fast. The first
     uniform number is the coin, the next ones draw fast servers, then slow ones, without replacement.
-    Whatever the policy's key says, its rank table puts idle servers ahead of busy ones.
+    Whatever the policy's key says, its rank table puts idle servers ahead of busy ones. O(sum of d). Errors: ModelError.
+
+    >>> from jfsq_simpy.rates import two_speed
+    >>> query = AskFastSlow((1, 1), p_slow=1.0, p_fast=0.0)
+    >>> query.candidates(Sight.of(two_speed(2, ratio=3), 2, [1, 0], samples=[0.5, 0.0, 0.0]))
+    array([1])
     """
 
     d: tuple[int, int]

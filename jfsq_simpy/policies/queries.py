@@ -21,7 +21,12 @@ from jfsq_simpy.rates import FloatArray, IntArray, Rates
 
 @dataclass(frozen=True)
 class AskAll:
-    """Every server is looked at."""
+    """Every server is looked at. O(N).
+
+    >>> from jfsq_simpy.rates import homogeneous
+    >>> AskAll().candidates(Sight.of(homogeneous(3), places=2, queue_lengths=[0, 1, 0])), AskAll().asks(homogeneous(3))
+    (array([0, 1, 2]), 3.0)
+    """
 
     samples: int = field(default=0, init=False)
 
@@ -40,7 +45,7 @@ class AskAll:
 
 @dataclass(frozen=True)
 class AskSample:
-    """`d` servers drawn uniformly are looked at; with replacement a server may be drawn twice.
+    """`d` servers drawn uniformly are looked at; with replacement a server may be drawn twice. O(d^2). Errors: ModelError.
 
     >>> from jfsq_simpy.rates import homogeneous
     >>> sight = Sight.of(homogeneous(3), places=2, queue_lengths=[0, 0, 0], samples=[0.5, 0.5])
@@ -79,9 +84,13 @@ class AskSample:
 
 @dataclass(frozen=True)
 class IdleFirst:
-    """The idle servers, whom the dispatcher remembers from their reports; if there are none, `then`.
+    """The idle servers, whom the dispatcher remembers from their reports; if there are none, `then`. O(N) to read.
 
     Whatever the policy's key says, its rank table puts idle servers ahead of busy ones.
+
+    >>> from jfsq_simpy.rates import homogeneous
+    >>> [IdleFirst(AskSample(1)).candidates(Sight.of(homogeneous(2), 3, q, samples=[0.9])).tolist() for q in ([1, 0], [1, 2])]
+    [[1], [1]]
     """
 
     then: AskSample
@@ -109,7 +118,11 @@ class IdleFirst:
 class AskWork:
     """Every server is asked when it will have done what it has; those with the least work left are candidates.
 
-    All idle servers have no work left. A full server is a candidate only when all are full.
+    All idle servers have no work left. A full server is a candidate only when all are full. O(N).
+
+    >>> from jfsq_simpy.rates import homogeneous
+    >>> AskWork().candidates(Sight.of(homogeneous(2), places=3, queue_lengths=[1, 2], free_at=[7.0, 4.0]))
+    array([1])
     """
 
     samples: int = field(default=0, init=False)
@@ -133,7 +146,12 @@ class AskWork:
 class OneQueue:
     """Nobody is asked: jobs wait together, and a server takes the first of them when it is free.
 
-    Not a dispatcher at all, since it need not choose before it knows who is free first: a bound from below.
+    Not a dispatcher at all, since it need not choose before it knows who is free first: a bound from below. Only
+    the engine `process` has it.
+
+    >>> from jfsq_simpy.rates import homogeneous
+    >>> OneQueue().asks(homogeneous(3))
+    0.0
     """
 
     samples: int = field(default=0, init=False)

@@ -170,7 +170,9 @@ def replay(
     replication : which one, of a Trace with several
     trace : True keeps the new records in memory, a path writes them to a Parquet file
 
-    Servers are empty at the first arrival; everybody is served to the end. Errors: DataError, PlanError, ModelError.
+    Returns a Replay: its `trace`, and `difference()`, a row a job. Servers are empty at the first arrival; everybody is
+    served to the end. Times are in the log's own unit. Errors: DataError, PlanError, ModelError. One replication of the
+    engine; O(jobs) memory unless the trace goes to a file. Source: section 2, with the log's gaps and sizes.
 
     >>> import pandas as pd
     >>> log = pd.DataFrame({"arrival": [0.0, 1.0, 1.5], "size": [3.0, 3.0, 1.0], "wait": [0.0, 1.0, 0.0]})

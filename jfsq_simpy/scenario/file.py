@@ -39,7 +39,7 @@ class Scenario:
     """A question: systems to study and how to run them.
 
     Made by `Scenario.read` or `Scenario.parse`; both check everything. Errors: ScenarioError,
-    one line that begins with the file and the key.
+    one line that begins with the file and the key. Cost: one System a point of the sweep.
 
     >>> text = '''
     ... # Is one server enough?

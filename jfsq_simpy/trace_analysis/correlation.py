@@ -31,7 +31,8 @@ def autocorrelation(trace: Trace, lags: int = 100, *, of: Measured = "wait", win
     """Correlation of a job's wait with that of the accepted job `lag` places later.
 
     Columns: lag (0 .. lags), correlation, independent (half width of the 95 % band in which the numbers
-    would lie if jobs were independent). Replications are pooled. One pass.
+    would lie if jobs were independent). Replications are pooled. One pass,
+    O(n log lags). Errors: PlanError.
 
     >>> from jfsq_simpy import System, simulate
     >>> system = System(rates=[1.0], load=0.8, places=50)

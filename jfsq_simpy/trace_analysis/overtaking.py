@@ -45,7 +45,7 @@ class Overtaking:
 
 
 def overtaking(trace: Trace, *, window: Window | None = None, most_listed: int = MOST_LISTED) -> Overtaking:
-    """Jobs that left before one that had arrived earlier.
+    """Jobs that left before one that had arrived earlier. One pass, O(jobs). Errors: PlanError.
 
     >>> from jfsq_simpy import System, simulate
     >>> fleet = System(rates=[1.5, 0.5], load=0.8, places=3)

@@ -33,6 +33,8 @@ QUANTILES = (0.5, 0.9, 0.99)
 def summary(trace: Trace, window: Window | None = None, level: float = 0.95) -> dict[str, Any]:
     """Counts and estimates of a trace, nested dictionaries of plain numbers; nan and infinity are None.
 
+    Times in the unit of the trace. About twenty passes. Errors: PlanError where the window holds too few jobs.
+
     >>> from jfsq_simpy import System, simulate
     >>> system = System(rates=[1.5, 0.5], load=0.8, places=3)
     >>> trace = simulate(system, horizon=500, warmup=0, engine="process", trace=True, rng=7).trace

@@ -37,7 +37,7 @@ def ccdf(
     """P(wait > t) of accepted jobs at the times given, exactly counted.
 
     Columns: [by,] t, value, low, high, jobs. `of` is "wait", "response" or "service"; `by` splits by "speed"
-    class, by "level" found or over "time". `.attrs` says level, units and method. One pass.
+    class, by "level" found or over "time". `.attrs` says level, units and method. One pass. Errors: PlanError.
 
     >>> from jfsq_simpy import System, simulate
     >>> system = System(rates=[1.0], load=0.5, places=50)
@@ -69,7 +69,7 @@ def quantiles(
 
     The interval is that of the tail at the quantile, read back through the order statistics (Woodruff
     1952); `high` is infinite where the sample does not reach far enough. Columns: [by,] p, value, low,
-    high, jobs. Nine passes.
+    high, jobs. Nine passes. Errors: PlanError.
 
     >>> from jfsq_simpy import System, simulate
     >>> system = System(rates=[1.0], load=0.5, places=50)
@@ -102,6 +102,7 @@ def decomposition(trace: Trace, *, by: By = None, window: Window | None = None, 
     """Mean response, taken apart: wait and service, with their shares of it.
 
     Columns: [by,] part ("wait", "service", "response"), mean, low, high, share, jobs. Jobs that left. One pass.
+    Errors: PlanError.
 
     >>> from jfsq_simpy import System, simulate
     >>> system = System(rates=[1.5, 0.5], load=0.8, places=5)
