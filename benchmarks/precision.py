@@ -63,10 +63,11 @@ class Noise:
         return float(residual @ residual) / freedom * self.jobs
 
     def corrected(self) -> tuple[float, float]:
-        """The value and its standard error."""
+        """The value and its standard error: replications are weighted so that what the controls are off by cancels."""
         centred = self.x - self.x.mean(axis=0)
-        slopes = np.linalg.lstsq(centred, self.y - self.y.mean(), rcond=1e-8)[0]
-        return self.value - float(self.off @ slopes), math.sqrt(self.variance_per_job() / self.jobs / self.y.size)
+        weights = np.linalg.lstsq(centred.T, self.off, rcond=1e-8)[0]
+        error = math.sqrt(self.variance_per_job() / self.jobs * (1 / self.y.size + float(weights @ weights)))
+        return self.value - float(weights @ self.y), error
 
     def _residual(self, rows: FloatArray | slice) -> tuple[FloatArray, int]:
         y, x = self.y[rows], self.x[rows]
@@ -207,22 +208,28 @@ def measured(system: System, replications: int) -> dict[str, dict[str, Noise]]:
     return estimators(system, *runs)
 
 
-def million(replications: int = 40) -> Iterator[str]:
-    """p_W of a million servers: how long each estimator takes to 10 %, from one run on one core."""
+def million() -> Iterator[str]:
+    """p_W of a million servers: how long each estimator takes to 10 %, from one run: that of scenarios/a_million_servers.toml."""
     system = System(jfsq.rates.linear(1_000_000, ratio=3), alpha=0.5, places=5)
     observe = Observables(surges=surges_of(system))
-    plan = {"engine": "chain", "horizon": 40, "warmup": 12, "start": "busy", "replications": replications}
+    plan = {"engine": "chain", "horizon": 40, "warmup": 10, "start": "busy", "replications": 30}
     run = timed(system, observe=observe, rng=2026, **plan)
+    yield f"  {run.jobs:.3g} jobs in {run.seconds:.0f} s of one core, warm-ups included"
+    yield from prices(run)
+
+
+def prices(run: Run, wanted: float = 0.1) -> Iterator[str]:
+    """p_W of a run by each estimator, and the processor time to a precision: it grows like 1 / half width squared."""
 
     def p_w(tally: Tally) -> float:
         return metrics.waiting_probability(run.sample.averages(tally))
 
-    yield f"  {run.jobs:.3g} jobs in {run.seconds:.0f} s on one core, warm-ups included"
     for name, n_controls in (("counts", 0), (".. less work off balance", 1), (".. and less surges", 1 + SURGE_POWERS)):
         noise = noise_of(run, p_w, n_controls)
         value, error = noise.corrected()
-        half = float(scipy.stats.t.ppf(0.975, replications - 1 - n_controls)) * error / value
-        yield f"  p_W by {name:26} {value:.4g} +- {half:5.1%}: to 10 % {run.seconds * (half / 0.1) ** 2:6.0f} core-seconds"
+        half = float(scipy.stats.t.ppf(0.975, noise.y.size - 1 - n_controls)) * error / value
+        seconds = run.seconds * (half / wanted) ** 2
+        yield f"  p_W by {name:26} {value:.4g} +- {half:5.1%}: to {wanted:.0%} {seconds:6.0f} core-seconds"
 
 
 def fleets() -> dict[str, System]:
