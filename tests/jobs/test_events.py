@@ -72,6 +72,13 @@ def test_speeds_too_close_to_tell_apart_tie():
     assert_twins(Case(system, Window(0.0, 200.0), NOTHING, "empty"))
 
 
+def test_a_long_gap_between_arrivals_with_jobs_in_service():
+    # most gaps are short and a few very long, and in the warm-up no snapshot comes between: the calendar goes
+    # through many empty lists with departures still to come
+    system = System([1.5, 1.0, 0.5], load=0.6, places=4, arrivals={"law": "hyperexponential", "scv": 200.0})
+    assert_twins(Case(system, Window(5_000.0, 50.0), NOTHING, "busy"))
+
+
 def test_a_stream_that_ends_leaves_the_rest_of_the_window_to_departures():
     from jfsq_simpy.laws import RecordedGaps
 
