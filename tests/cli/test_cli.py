@@ -149,7 +149,8 @@ def test_exact_solves_what_it_can_of_a_sweep(small: Path, capsys: pytest.Capture
 
 
 @pytest.mark.parametrize(
-    ("what", "known"), [("policies", "jfsq"), ("laws", "erlang"), ("profiles", "linear"), ("engines", "process")]
+    ("what", "known"),
+    [("policies", "jfsq"), ("laws", "erlang"), ("profiles", "linear"), ("knowledge", "refreshed"), ("engines", "process")],
 )
 def test_list(what: str, known: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert execute(["list", what]) == 0
