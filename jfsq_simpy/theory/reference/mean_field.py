@@ -46,10 +46,10 @@ class Field:
     @classmethod
     def of(cls, system: System) -> Field:
         """The field of a System. Errors: ModelError where laws are not Markov, TooLargeError."""
-        if not system.is_markov:
-            raise ModelError("there is no mean field here for laws other than Poisson arrivals and exponential sizes; simulate it.")
         if not system.knowledge.perfect or system.breakdowns is not None:
             raise ModelError("there is no mean field here for servers that fail, or that dispatchers do not know as they are.")
+        if not system.is_markov:
+            raise ModelError("there is no mean field here for laws other than Poisson arrivals and exponential sizes; simulate it.")
         rates, policy = system.rates, system.policy
         if rates.n_classes * (system.places + 1) > MOST_CELLS:
             raise TooLargeError(
@@ -138,8 +138,9 @@ def _classes_apart(field: Field, probabilities: Sequence[float]) -> FixedPoint:
     law[:, 0] = 1.0
     for k, p in enumerate(probabilities):
         if p > 0:
-            alone = field.alone(k, p).fluid().at_rest(field.load * p / float(field.shares[k]))
-            law[k], sent[k] = alone.law[0], p * alone.sent[0]
+            alone = field.alone(k, p)
+            point = alone.fluid().at_rest(alone.load)
+            law[k], sent[k] = point.law[0], p * point.sent[0]
     return FixedPoint(field.load, field.shares, field.speeds, law, sent)
 
 

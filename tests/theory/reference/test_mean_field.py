@@ -264,6 +264,8 @@ def test_policies_that_lengths_do_not_settle_are_refused_by_name(name):
         ("jsq", {"load": 1.0}, "may then rest in more than one state"),
         ({"name": "jiq_d", "d": 2}, {"load": 1.0}, "just what all servers can carry"),
         ("jsq", {"size": "deterministic"}, "laws other than Poisson"),
+        ("jsq", {"knowledge": {"dispatchers": 3}}, "do not know as they are"),
+        ("jsq", {"breakdowns": {"mean_up": 90.0, "mean_down": 10.0}}, "servers that fail"),
         ({"name": "random", "ties": "index"}, {}, "which server is which"),
         (Policy("rate", shortest, AskSample(2), ties="rate"), {}, "ties by rate within a sample"),
         (Policy("longest", lambda q, mu: -q), {}, "does not fall with the queue length"),
