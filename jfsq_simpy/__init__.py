@@ -11,13 +11,13 @@ Cost  importing this page: milliseconds; the first `simulate`: about a second, m
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import sys
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # checkers know better; `typing` would take longer to import than all of this page
 if TYPE_CHECKING:  # what type checkers and editors read; `_HOMES` says the same to the interpreter
+    from typing import Any
+
     from jfsq_simpy import exact, laws, policies, rates, theory, trace_analysis
     from jfsq_simpy.compare import compare
     from jfsq_simpy.jobs.trace import Trace
@@ -72,6 +72,8 @@ if not TYPE_CHECKING:  # a checker that saw this would believe any name
 
     def __getattr__(name: str) -> Any:
         """What has not been used before: a name of `__all__`, or a room."""
+        import importlib.util
+
         if name in _HOMES:
             found = getattr(importlib.import_module(_HOMES[name]), name)
         elif name.startswith("_") or importlib.util.find_spec(f"{__name__}.{name}") is None:

@@ -6,10 +6,15 @@ Rule  nothing is imported above `main` but what is in memory already; a stream c
       reason to fail, and no file may take its number
 """
 
+from __future__ import annotations
+
 import os
 import signal
 import sys
-from typing import NoReturn
+
+TYPE_CHECKING = False  # as in the package's front page
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 INTERRUPTED = 3  # `cli.status` says what else there is
 
