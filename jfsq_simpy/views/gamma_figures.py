@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FARTHEST = 1e6  # to where the dashed curves are drawn
-POINTS = 120
+POINTS = 80
 
 Measured = tuple[float, float, float]  # low, value, high
 PANELS: tuple[tuple[str, Callable[[Run], Measured], Callable[[Excess], float], Callable[[GammaLimit], float]], ...] = (
@@ -56,12 +56,13 @@ def gamma(results: Results) -> Figure:
     from matplotlib.figure import Figure
 
     curves = by_rates(results)
+    ways = [on_the_way([p.run for p in points]) for points in curves]
     with sns.axes_style("ticks"), sns.plotting_context("notebook"):
         figure = Figure(figsize=(12.4, 5.0), layout="constrained")
         colours = sns.color_palette("viridis", len(curves) + 1)[: len(curves)]
         for ax, panel in zip(figure.subplots(1, len(PANELS)), PANELS, strict=True):
-            for i, (points, colour) in enumerate(zip(curves, colours, strict=True)):
-                draw(ax, points, panel, colour, i)
+            for i, (points, way, colour) in enumerate(zip(curves, ways, colours, strict=True)):
+                draw(ax, points, way, panel, colour, i)
             ax.set(xscale="log", xlabel="Servers, $N$", ylabel=panel[0])
             ax.set_xlim(right=FARTHEST * 12)
             ax.set_ylim(bottom=0)
@@ -85,19 +86,24 @@ def by_rates(results: Results) -> list[list[PointResult]]:
     return list(found.values())
 
 
-def draw(ax: Axes, points: list[PointResult], panel: Any, colour: Any, place: int) -> None:
+def on_the_way(runs: list[Run]) -> list[tuple[float, Excess]]:
+    """What a fleet of these shares should show at sizes from the smallest run on."""
+    system = runs[0].system
+    sizes = np.geomspace(system.n_servers, FARTHEST, 9)
+    return [(n, excess(_grown(system.rates, round(n)), system.alpha or 0.0, POINTS)) for n in sizes.tolist()]
+
+
+def draw(ax: Axes, points: list[PointResult], way: list[tuple[float, Excess]], panel: Any, colour: Any, place: int) -> None:
     """A fleet's curve: measured with intervals, expected on the way, and where it leads."""
     _, measured, expected, limit = panel
     runs = [p.run for p in points]
-    rates, alpha = runs[0].system.rates, runs[0].system.alpha or 0.0
+    rates = runs[0].system.rates
     n = [run.system.n_servers for run in runs]
     low, value, high = (np.array(x) for x in zip(*map(measured, runs), strict=True))
     bars = [value - low, high - value]
     marker = MARKERS[place]
     ax.errorbar(n, value, yerr=bars, color=colour, marker=marker, linestyle="", capsize=3, markersize=7, label=_name(rates))
-    sizes = np.geomspace(min(n), FARTHEST, 9)
-    way = [expected(excess(_grown(rates, round(k)), alpha, POINTS)) for k in sizes]
-    ax.plot(sizes, way, color=colour, linestyle=DASHES[place], linewidth=1.4)
+    ax.plot([size for size, _ in way], [expected(e) for _, e in way], color=colour, linestyle=DASHES[place], linewidth=1.4)
     leads = limit(gamma_conjecture(rates))
     ax.plot([FARTHEST * 1.3, FARTHEST * 9], [leads, leads], color=colour, linestyle=DASHES[place], linewidth=2.4)
     ax.annotate("limit", (FARTHEST * 3.4, leads), xytext=(0, 4), textcoords="offset points", ha="center", fontsize="x-small")

@@ -37,6 +37,7 @@ def recorded(name: str, directory: Path) -> None:
 def test_each_script_draws_from_records_alone(script: str, scenario: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     recorded(scenario, tmp_path)
     monkeypatch.setattr("jfsq_simpy.engines.run_replications", lambda *_, **__: pytest.fail("an analysis must not simulate"))
+    monkeypatch.setattr(gamma_figures, "FARTHEST", 100.0)
     main = runpy.run_path(str(ROOT / "analysis" / f"{script}.py"))["main"]
     assert main([str(tmp_path)]) == tmp_path / f"{script}.png"
     assert (tmp_path / f"{script}.png").read_bytes().startswith(b"\x89PNG")
@@ -116,7 +117,10 @@ def test_orders_stand_beside_exact_values_where_the_fleet_is_solved(tmp_path: Pa
         assert value == exact.solve(System(rates.homogeneous(n), alpha=0.5, places=2))["waiting_probability"]
 
 
-def test_jobs_beyond_n_are_drawn_as_measured_with_the_limit_they_are_to_lead_to(tmp_path: Path) -> None:
+def test_jobs_beyond_n_are_drawn_as_measured_with_the_limit_they_are_to_lead_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gamma_figures, "FARTHEST", 100.0)
     recorded("gamma", tmp_path)
     found = results(tmp_path)
     fleets = gamma_figures.by_rates(found)
@@ -124,7 +128,8 @@ def test_jobs_beyond_n_are_drawn_as_measured_with_the_limit_they_are_to_lead_to(
     run = fleets[1][0].run
     assert gamma_figures.beyond(run)[1] == pytest.approx((run.mean_jobs.value - 8) / 8**0.75)
     assert gamma_figures.waiting(run)[1] == pytest.approx(run.waiting_probability.value * 8**0.25)
-    limits = {round(line.get_ydata()[0], 6) for line in gamma_figures.gamma(found).axes[0].get_lines() if line.get_xdata()[0] > 1e6}
+    lines = gamma_figures.gamma(found).axes[0].get_lines()
+    limits = {round(line.get_ydata()[0], 6) for line in lines if line.get_xdata()[0] > gamma_figures.FARTHEST}
     assert limits == {2.0, round(4 / 3, 6), round(10 / 9, 6)}
 
 
