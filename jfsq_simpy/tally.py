@@ -199,9 +199,9 @@ def bin_edges() -> FloatArray:
     return np.concatenate([[0.0, 0.0], inner[1:], [np.inf]])
 
 
-def squashed(x: FloatArray) -> FloatArray:
+def squashed(x: NDArray[Any]) -> FloatArray:
     """x / sqrt(1 + x^2): near x where it is small, never beyond -1 or 1, and the same bits everywhere."""
-    return x / np.sqrt(1.0 + x * x)
+    return np.asarray(x / np.sqrt(1.0 + x * x))
 
 
 def ticks(times: FloatArray) -> IntArray:
