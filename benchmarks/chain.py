@@ -12,7 +12,6 @@ Cost  about 5 minutes; --quick about 1
 
 from __future__ import annotations
 
-import argparse
 import ctypes
 import math
 import subprocess
@@ -26,34 +25,13 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from benchmarks.fleets import PLACES, SEED, STANDARD_ERRORS, asked, homogeneous, linear, two_speed
 from benchmarks.side_by_side import Contender, machine, table, take_turns
-from jfsq_simpy import System, rates
+from jfsq_simpy import System
 from jfsq_simpy.chain import jump, lockstep, paths, tables
 from jfsq_simpy.chain.plan import grid_of, plan_of
 from jfsq_simpy.chain.watching import Log
-from jfsq_simpy.draws import Seed
 from jfsq_simpy.tally import NOTHING, Tally, Window, groups_of
-
-PLACES = 5
-SEED = Seed.of(2026)
-SERVERS = (10, 100, 1_000, 10_000, 100_000, 1_000_000)
-STANDARD_ERRORS = 6.0  # how far apart two estimates of one number may lie
-
-
-def linear(n: int) -> System:
-    """Speeds from 1.5 down to 0.5, all different."""
-    return System(rates.linear(n, ratio=3), alpha=0.5, places=PLACES)
-
-
-def homogeneous(n: int) -> System:
-    """All speeds equal: every choice is a tie."""
-    return System(rates.homogeneous(n), alpha=0.5, places=PLACES)
-
-
-def two_speed(n: int) -> System:
-    """Half the servers three times as fast as the others: by counts of two classes."""
-    return System(rates.two_speed(n, ratio=3), alpha=0.5, places=PLACES)
-
 
 # ---- the C++ programs ----------------------------------------------------------------------------------------
 
@@ -257,10 +235,7 @@ def contenders(kinds: dict[str, type[Cpp]], fleet: Callable[[int], System], n: i
 
 def main(arguments: list[str] | None = None) -> None:
     """Check, then time, then print."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.chain", description="The chain view beside C++.")
-    parser.add_argument("--quick", action="store_true", help="a fifth of the jobs, three rounds")
-    parser.add_argument("--servers", type=int, nargs="*", default=SERVERS, help="fleet sizes")
-    options = parser.parse_args(arguments)
+    options = asked("chain", "The chain view beside C++.", arguments)
     jobs, rounds = (2e6, 3) if options.quick else (1e7, 7)
     print(f"{machine()}\nchain: kernels compiled or read from disk in {jump.compile_kernels():.2f} s")
     with tempfile.TemporaryDirectory() as folder:

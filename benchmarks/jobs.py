@@ -12,7 +12,6 @@ Cost  about 10 minutes; --quick about 3
 
 from __future__ import annotations
 
-import argparse
 import subprocess
 import sys
 import tempfile
@@ -23,29 +22,14 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.fleets import PLACES, SEED, STANDARD_ERRORS, asked, homogeneous, linear
 from benchmarks.jobs_peers import PEERS
 from benchmarks.side_by_side import Contender, machine, table, take_turns
-from jfsq_simpy import System, rates
-from jfsq_simpy.draws import JobDraws, Seed
+from jfsq_simpy import System
+from jfsq_simpy.draws import JobDraws
 from jfsq_simpy.jobs import events, process
 from jfsq_simpy.jobs.trace import MemorySink
 from jfsq_simpy.tally import N_BINS, Tally, Window, groups_of
-
-PLACES = 5
-SEED = Seed.of(2026)
-SERVERS = (10, 100, 1_000, 10_000, 100_000, 1_000_000)
-STANDARD_ERRORS = 6.0  # how far apart two estimates of one number may lie
-
-
-def linear(n: int) -> System:
-    """Speeds from 1.5 down to 0.5, all different: no two servers ever tie."""
-    return System(rates.linear(n, ratio=3), alpha=0.5, places=PLACES)
-
-
-def homogeneous(n: int) -> System:
-    """All speeds equal: every choice is a tie."""
-    return System(rates.homogeneous(n), alpha=0.5, places=PLACES)
-
 
 # ---- the C++ loop --------------------------------------------------------------------------------------------
 
@@ -207,10 +191,7 @@ def contenders(reference: Reference, system: System, jobs: float, share: float) 
 
 def main(arguments: list[str] | None = None) -> None:
     """Check, then time, then print."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.jobs", description="The jobs view beside its peers.")
-    parser.add_argument("--quick", action="store_true", help="a fifth of the jobs, three rounds")
-    parser.add_argument("--servers", type=int, nargs="*", default=SERVERS, help="fleet sizes")
-    options = parser.parse_args(arguments)
+    options = asked("jobs", "The jobs view beside its peers.", arguments)
     share, rounds = (0.2, 3) if options.quick else (1.0, 5)
     print(f"{machine()}\nevents: kernels compiled or read from disk in {events.compile_kernels():.2f} s")
     with tempfile.TemporaryDirectory() as folder:
