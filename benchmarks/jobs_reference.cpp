@@ -175,7 +175,7 @@ Totals simulate(const Plan& plan, Draws& draws, Server* servers, Cell* cells, i6
     }
     // calendar: a wheel of unordered lists, one for each expected gap
     i64 lists = 64;
-    while (lists < i64(n_servers) * std::max(8u, B) && lists < (1 << 23)) lists *= 2;
+    while (lists < i64(n_servers) * std::max(4u, B) && lists < (1 << 23)) lists *= 2;
     const i64 mask = lists - 1;
     const double per_unit = plan.arrival_rate;
     u32* head = zeros<u32>(lists);

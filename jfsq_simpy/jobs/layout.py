@@ -3,7 +3,7 @@
 In    a System, the queue lengths to start from, what is observed
 Out   arrays and tuples of them that the kernel reads and changes in place; the dispatcher's are in `order`
 Rule  departures between two arrivals commute, so what is pending needs no order finer than a calendar's lists
-Cost  about 100 bytes a server with 5 places, 1 of them in `order`: 24 to know it, 16 a job present, up to 64 in
+Cost  about 100 bytes a server with 5 places, 1 of them in `order`: 24 to know it, 16 a job present, up to 40 in
       the calendar (at most 32 MiB in all); nothing grows with the run
 """
 
@@ -121,7 +121,7 @@ def calendar_of(system: System, departures: FloatArray) -> Calendar:
     time jobs stay: lists are then short, and few entries of later turns are met early.
     """
     n = departures.size
-    wanted = system.n_servers * max(8, system.places)
+    wanted = system.n_servers * max(4, system.places)
     lists = min(max(64, 1 << (wanted - 1).bit_length()), LARGEST_WHEEL)
     calendar = Calendar(
         per_unit=system.arrival_rate,
