@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -109,7 +109,12 @@ class FromRun(Evidence):
         self.sample: Sample = run.sample
 
     def metric(self, name: str) -> Finding | None:
-        return from_estimate(estimate(self.sample, name))
+        found = from_estimate(estimate(self.sample, name))
+        if found.error == 0 and found.units > 1:
+            # all replications agree to the last digit: what none has seen may still be as likely as the upper limit
+            unseen = upper_limit(self.sample) * max(abs(found.value), 1.0)
+            found = replace(found, error=unseen / self._quantile)
+        return found
 
     def tail(self, a: float, c: float, t: float) -> Finding | None:
         return self._counted("tails", (a, c, t), probability=True)

@@ -24,6 +24,7 @@ Regime = Literal["sub-Halfin-Whitt", "Halfin-Whitt", "super-Halfin-Whitt"]
 Side = Literal["sub", "super"]
 
 LARGEST_LOG = 700.0  # exp of more is beyond floats
+LARGEST_ORDER = 200
 SLACK = 1e-12  # relative: sums of rates meet lambda N up to rounding
 
 
@@ -74,6 +75,10 @@ class Parameters:
             raise ModelError(f"places = {self.places}: the paper needs a buffer (b >= 2); with b = 1 nothing waits and nu is 0.")
         if self.order < 1 or self.order != int(self.order):
             raise ModelError(f"order = {self.order} must be a whole number at least 1: it is the moment r of Theorem 2.")
+        if self.order > LARGEST_ORDER:
+            raise ModelError(
+                f"order = {self.order}: moments up to {LARGEST_ORDER} are computed, bounds beyond are no floats."
+            )
         if not self.epsilon > 0:
             raise ModelError(f"epsilon = {self.epsilon} must be above 0: it is a lower bound on the rates.")
 

@@ -14,7 +14,7 @@ from typing import Literal, get_args
 
 from jfsq_simpy.theory import conditions as given
 from jfsq_simpy.theory.geometry import Parameters
-from jfsq_simpy.theory.record import Condition, Measure, Statement, check_variant, log
+from jfsq_simpy.theory.record import Condition, Measure, Statement, check_variant, log, power
 
 MomentReading = Literal["statement", "proof", "corrected", "recursion"]
 MeanReading = Literal["statement", "proof", "recursion"]
@@ -60,9 +60,9 @@ def moment_bound(p: Parameters, variant: MomentReading = "recursion") -> float:
     if variant == "recursion":
         return recursion(p)
     if p.side == "super":
-        return float((32 if variant == "proof" else 10) * (2 * r / p.x) ** r)
+        return (32 if variant == "proof" else 10) * power(2 * r / p.x, r)
     scale = p.k_sub / p.x
-    bounds: dict[str, float] = {"statement": scale**r, "proof": 17 * (2 * r * scale) ** r, "corrected": 11 * (r * scale) ** r}
+    bounds = {"statement": power(scale, r), "proof": 17 * power(2 * r * scale, r), "corrected": 11 * power(r * scale, r)}
     return bounds[variant]
 
 
@@ -79,7 +79,7 @@ def queue_tail(p: Parameters, beyond: float) -> tuple[float, int]:
     eta is that of `p`; in super-Halfin-Whitt it belongs to p's own r, which must be at least the one used.
     """
     most = MOST_ORDERS if p.side == "sub" else p.order
-    return min((recursion(p, r) / beyond**r, r) for r in range(1, most + 1))
+    return min((recursion(p, r) / power(beyond, r), r) for r in range(1, most + 1))
 
 
 def moment(p: Parameters, variant: MomentReading = "recursion") -> Statement:
@@ -90,7 +90,7 @@ def moment(p: Parameters, variant: MomentReading = "recursion") -> Statement:
         variant=variant,
         quantity=f"E[((mean queue - eta)+)^{p.order}]",
         log_bound=log(bound),
-        trivial=max(p.places - p.eta, 0.0) ** p.order,
+        trivial=power(max(p.places - p.eta, 0.0), p.order),
         conditions=conditions_of(p, variant),
         equation=EQUATIONS[variant],
         sentence=f"A server holds hardly more than {p.eta:.4g} jobs on average: the excess has moment {p.order} below {bound:.3g}.",

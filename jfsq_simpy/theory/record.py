@@ -175,6 +175,15 @@ def exp(value: float) -> float:
     return math.exp(value) if value < 709.0 else math.inf
 
 
+def power(base: float, exponent: float) -> float:
+    """base^exponent, inf beyond floats, where Python would raise.
+
+    >>> power(10.0, 400)
+    inf
+    """
+    return exp(exponent * log(base))
+
+
 def number(value: float | None) -> float | None:
     """The number, or None where JSON has no word for it (nan, inf)."""
     return None if value is None or not math.isfinite(value) else float(value)

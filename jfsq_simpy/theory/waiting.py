@@ -16,7 +16,7 @@ from typing import Literal, get_args
 from jfsq_simpy.theory import conditions as given
 from jfsq_simpy.theory.geometry import Parameters
 from jfsq_simpy.theory.moments import MOST_ORDERS, recursion
-from jfsq_simpy.theory.record import check_variant
+from jfsq_simpy.theory.record import check_variant, power
 
 WaitReading = Literal["paper", "corrected", "identity"]
 WaitingReading = Literal["paper", "mu_1 paper", "corrected", "identity"]
@@ -38,9 +38,9 @@ def blocking_probability(p: Parameters, variant: BlockingReading = "recursion") 
         return _blocking_of_order(best_blocking_order(p))
     r = p.order
     if p.side == "super":
-        return 32 * (2 * r / p.x) ** r
+        return 32 * power(2 * r / p.x, r)
     room = p.places - p.eta
-    return 17 * (2 * p.k_sub * r / (room * p.x)) ** r if room > 0 else math.inf
+    return 17 * power(2 * p.k_sub * r / (room * p.x), r) if room > 0 else math.inf
 
 
 def best_blocking_order(p: Parameters) -> Parameters:
@@ -52,7 +52,7 @@ def best_blocking_order(p: Parameters) -> Parameters:
 
 def _blocking_of_order(p: Parameters) -> float:
     room = p.places - p.eta
-    return recursion(p) / room**p.order if room > 0 else math.inf
+    return recursion(p) / power(room, p.order) if room > 0 else math.inf
 
 
 def waiting_jobs(p: Parameters, variant: WaitReading | None = None, blocking: float | None = None) -> float:

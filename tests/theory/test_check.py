@@ -168,6 +168,24 @@ def test_a_wrong_bound_is_found_out_by_a_run(run):
     assert not close.failed
 
 
+def test_replications_that_agree_to_the_last_digit_do_not_rule_out_what_none_has_seen():
+    # at load 1 % every job of a short run finds a fast server: E[T] is 2/3 each time, and the exact law has a little more
+    system = System(rates.two_speed(6, ratio=3), load=0.01, places=2)
+    run = simulate(system, horizon=300, engine="lockstep", rng=5, replications=4, warmup=3, workers=1)
+    assert run.mean_response.low == run.mean_response.high
+    assert exact.solve(system).mean_response > run.mean_response.value * (1 + 1e-6)
+    report = check(system, run)
+    assert not report.failed, report.failures
+
+
+def test_but_they_do_rule_out_what_is_far_off():
+    system = System(rates.homogeneous(4), load=0.5, places=2)
+    run = simulate(system, horizon=400, engine="lockstep", rng=5, replications=8, warmup=3, workers=1)
+    assert run["messages_per_job"].value == 8.0  # asked and answered by four servers, whatever happens
+    report = check(system, run, law=None, statements=[wrong(4.0, "messages_per_job")])
+    assert [line.name for line in report.failures] == ["wrong"]
+
+
 def test_a_run_of_another_system_is_refused(run):
     with pytest.raises(PlanError, match="not of"):
         check(SMALL.replaced(places=3), run)

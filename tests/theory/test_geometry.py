@@ -70,6 +70,7 @@ def test_with_the_fractional_n2_that_fact_is_false():
         ({"places": 1}, "places"),
         ({"order": 0}, "order"),
         ({"order": 1.5}, "order"),
+        ({"order": 201}, "up to 200"),
         ({"epsilon": 0.0}, "epsilon"),
         ({"n_servers": 1.0}, "N must"),
         ({"n_servers": None}, "exactly one"),

@@ -233,3 +233,12 @@ def test_unknown_readings_are_refused():
     for call in (waiting.waiting_jobs, waiting.waiting_probability, moments.moment_bound, waiting.mean_wait_order):
         with pytest.raises(ModelError, match="no variant"):
             call(p, "mine")
+
+
+@pytest.mark.parametrize("alpha", [0.25, 0.75])
+def test_high_moments_end_in_inf_and_never_in_an_error(alpha):
+    p = Parameters.of(n_servers=10.0, alpha=alpha, places=30, order=200)
+    for variant in moments.MOMENT:
+        assert moments.moment_bound(p, variant) > 1e100
+    assert waiting.blocking_probability(p, "paper") > 1e100
+    assert moments.moment(p).log_bound == math.inf or moments.moment(p).bound > 1e100
