@@ -111,7 +111,7 @@ def _parameters(system: System) -> tuple[Parameters | None, list[str]]:
 
 def _notes(system: System, p: Parameters) -> Iterator[str]:
     if broken := [c.name for c in model_conditions(system) if not c.holds]:
-        yield f"The paper's statements are not about this system, and none is judged: not so that {', nor that '.join(broken)}."
+        yield f"The paper's statements are not about this system, and none is judged. It lacks: {'; '.join(broken)}."
     if system.policy.ties != "index" and any(splits_a_class(system.rates, m) for m in (system.n1(p.delta).floor, system.n2.floor)):
         yield (
             "Lemmas 1 and 2 are not judged: their cut splits a speed class, whose servers share ties uniformly, and there they are "

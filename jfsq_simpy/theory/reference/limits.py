@@ -39,7 +39,7 @@ def speaking(system: System) -> Iterator[Limit]:
     """The limits of JFSQ and JSQ that speak about a system, side by side of Halfin-Whitt.
 
     Ordered entry counts jobs that find the first m servers busy as lost to them, so it needs waiting to be rare:
-    below Halfin-Whitt only (above, it would leave ten times too many servers idle at N = 10^4, alpha = 3/4).
+    below Halfin-Whitt only (above, it would leave eight times too many servers idle at N = 10^4, alpha = 3/4).
 
     >>> from jfsq_simpy import rates
     >>> [(c.metric, round(c.value, 5)) for c in speaking(System(rates.homogeneous(10_000), alpha=0.5, places=3))]
