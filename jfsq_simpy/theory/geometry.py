@@ -76,9 +76,7 @@ class Parameters:
         if self.order < 1 or self.order != int(self.order):
             raise ModelError(f"order = {self.order} must be a whole number at least 1: it is the moment r of Theorem 2.")
         if self.order > LARGEST_ORDER:
-            raise ModelError(
-                f"order = {self.order}: moments up to {LARGEST_ORDER} are computed, bounds beyond are no floats."
-            )
+            raise ModelError(f"order = {self.order}: moments up to {LARGEST_ORDER} are computed, bounds beyond are no floats.")
         if not self.epsilon > 0:
             raise ModelError(f"epsilon = {self.epsilon} must be above 0: it is a lower bound on the rates.")
 
