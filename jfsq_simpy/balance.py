@@ -18,7 +18,10 @@ import scipy
 from jfsq_simpy.errors import IdentityError
 from jfsq_simpy.estimate import Sample, spread
 from jfsq_simpy.identities import Identity, identities
+from jfsq_simpy.laws import Law
+from jfsq_simpy.laws.periodic import TimeVarying
 from jfsq_simpy.rates import FloatArray
+from jfsq_simpy.system import System
 from jfsq_simpy.tally import Tally
 
 LOUDEST_NOISE = 5.0
@@ -67,13 +70,19 @@ def _normal(excess: float, error: float, freedom: int) -> float:
     return math.copysign(float(scipy.stats.norm.isf(scipy.stats.t.sf(abs(excess) / error, freedom))), excess)
 
 
-def what_is_off(found: list[Balance]) -> list[str]:
-    """A line for the identities that noise does not explain, naming the two possible causes."""
+def what_is_off(found: list[Balance], system: System) -> list[str]:
+    """A line for the identities that noise does not explain, naming the possible causes."""
     off = [b for b in found if not b.holds]
     if not off:
         return []
     worst = max(off, key=lambda b: abs(b.z))
+    uneven = "more or less comes in the window than in the long run, " if _uneven(system.arrivals) else ""
     return [
         f"{len(off)} of {len(found)} identities of steady state are off by more than noise, most of all {worst.identity.name} "
-        f"(z = {worst.z:.1f}): either the warm-up is too short, or this is a bug."
+        f"(z = {worst.z:.1f}): either the warm-up is too short, {uneven}or this is a bug."
     ]
+
+
+def _uneven(arrivals: Law) -> bool:
+    """Whether arrivals come in a rhythm, which all replications begin alike, or from a record."""
+    return isinstance(arrivals, TimeVarying) or math.isfinite(arrivals.length)

@@ -2,8 +2,8 @@
 
 In    a Sample of replications
 Out   the same Sample with controls, by which every number made from it is corrected
-Rule  each control has mean 0 in steady state whatever the policy, by a law of conservation or because it is
-      a sum of surprises: nothing about the answer is assumed
+Rule  each control has mean 0 in steady state, by a law of conservation or because it is a sum of surprises:
+      nothing about the answer is assumed, and nothing about the policy but that it is not shown sizes
 Cost  as an estimate without, and two evaluations a replication; near saturation work conservation saves half
       to three quarters of the jobs a precision takes, work and surges together 19 of 20
 """
@@ -65,5 +65,6 @@ def surges_of(system: System) -> tuple[float, float]:
 
 
 def _work_balances(system: System) -> bool:
-    # arrivals of a record or a rhythm have another mean in a window than in the long run; a server may be down and hold jobs
-    return system.arrivals.memoryless and system.breakdowns is None
+    # arrivals of a record or a rhythm have another mean in a window than in the long run; a server may be down and hold jobs;
+    # who sees sizes may block large jobs more often than small ones
+    return system.arrivals.memoryless and system.breakdowns is None and system.policy.blind_to_size

@@ -56,8 +56,9 @@ class Identity:
 def identities(a: Averages) -> list[Identity]:
     """Every identity that applies to this system, pathwise ones first.
 
-    Work and jobs balance for any policy and any laws of mean 1; the balance of levels needs exponential
-    sizes that the dispatcher does not know, and is left out otherwise. Servers that fail hold jobs without
+    Jobs balance for any policy and any laws of mean 1. Work does where a job's own size has no part in where it
+    goes: else the jobs blocked may be larger than others. The balance of levels needs exponential sizes that the
+    dispatcher does not know. What does not apply is left out. Servers that fail hold jobs without
     working: what is done is then at most what busy servers could do, and levels do not balance.
 
     >>> from jfsq_simpy import System, rates, tally
@@ -66,7 +67,7 @@ def identities(a: Averages) -> list[Identity]:
     >>> [i.name for i in identities(law) if not i.holds]
     []
     """
-    done = work(a) if a.system.breakdowns is None else work_of_failing(a)
+    done = _of_work(a) if a.system.policy.blind_to_size else []
     return [*pathwise(a), *done, *little(a), *(level_balance(a) if a.system.erlang_waits else [])]
 
 
@@ -88,6 +89,10 @@ def pathwise(a: Averages) -> list[Identity]:
         Identity("idle <= idle capacity / mu_N", idle, (n - capacity) / system.rates.slowest, "<=", "pathwise", "section 3", slack),
         Identity("N2(busy capacity) <= busy", _n2(a, capacity), busy, "<=", "pathwise", "section 3.5", slack),
     ]
+
+
+def _of_work(a: Averages) -> list[Identity]:
+    return work(a) if a.system.breakdowns is None else work_of_failing(a)
 
 
 def work(a: Averages) -> list[Identity]:

@@ -251,7 +251,7 @@ class Run:
             said.append(
                 "arrivals are a record: all replications see the same jobs, so intervals say how ties fell, not how days differ."
             )
-        return said + what_is_off(balances(self.sample))
+        return said + what_is_off(balances(self.sample), self.system)
 
     def __repr__(self) -> str:
         return (

@@ -38,10 +38,43 @@ def test_counts_that_contradict_themselves_are_an_error():
 def test_a_wrong_rate_of_work_is_seen():
     steady = run(horizon=300, warmup=40, replications=12)
     wrong = dataclasses.replace(steady.sample, system=steady.system.replaced(load=0.9))  # as if more had come than did
-    assert what_is_off(balances(wrong))
+    assert what_is_off(balances(wrong), wrong.system)
 
 
 def test_one_unit_has_no_noise_to_judge_by():
     single = run(horizon=50, warmup=10, replications=[0], batches=1)
     assert np.isnan(single.identities().z).all()
     assert single.identities().holds.all()
+
+
+class LargeToTheFirst:
+    """Large jobs to one server, small ones to the other: of the large ones more are blocked."""
+
+    name = "large_to_the_first"
+
+    def choose(self, sight):
+        return 0 if sight.size > np.log(2) else 1
+
+
+def test_who_sees_sizes_may_block_large_jobs_more_often_and_is_not_held_to_the_balance_of_work():
+    """Two servers without waiting room, each Erlang's loss system of its kind of jobs: p_B is known."""
+    system = jfsq.System(rates=[1.0, 1.0], load=0.8, places=1, policy=LargeToTheFirst())
+    run = jfsq.simulate(system, jobs=2_000, warmup=20, replications=20, rng=3, workers=1)
+    large = (1 + np.log(2)) / 2  # E[size; size > log 2]
+    offered = system.arrival_rate * np.array([large, 1 - large])
+    blocked, busy = float(np.mean(offered / (1 + offered))), float(np.sum(offered / (1 + offered)))
+    assert busy < 0.85 * system.arrival_rate * (1 - blocked), "work as counted in jobs must be off, or this shows nothing"
+    found = run.controlled("blocking_probability")
+    assert found == run["blocking_probability"]
+    assert abs(found.value - blocked) < 3 * found.half_width  # six standard errors
+    assert not [w for w in run.warnings if "steady state" in w]
+    assert run.identities().identity.tolist()[-1] == "jobs = rate x E[T]"  # jobs balance whatever is known of them
+
+
+def test_where_arrivals_have_a_rhythm_the_window_may_be_at_fault():
+    system = jfsq.System(rates=[1.5, 0.5], load=0.8, places=3, arrivals={"law": "sinusoidal", "amplitude": 0.9, "period": 20_000.0})
+    run = jfsq.simulate(
+        system, jobs=5_000, warmup=50, replications=10, rng=3, workers=1, engine="process"
+    )  # a quarter of the period
+    (said,) = [w for w in run.warnings if "steady state" in w]
+    assert "more or less comes in the window than in the long run" in said

@@ -91,6 +91,14 @@ class Policy:
         return not isinstance(self.query, (AskWork, OneQueue, Chosen))
 
     @property
+    def blind_to_size(self) -> bool:
+        """Whether a job's own size has no part in where it goes, so that those blocked are no larger than others.
+
+        An object that chooses is shown the size; `least_work` looks at the work there is, not at the work that comes.
+        """
+        return not isinstance(self.query, Chosen)
+
+    @property
     def level_then_speed(self) -> bool:
         """Whether this is JFSQ's order, for which the engines need no table."""
         return self.key is shortest_then_fastest and self.full_last and isinstance(self.query, AskAll)
