@@ -1,4 +1,4 @@
-"""What must balance in every run, whatever the policy: work, jobs, levels, idle capacity.
+"""What must balance in every run: work, jobs, levels, idle capacity.
 
 In    Averages (from counts, or from an exact law)
 Out   a list of Identity: two numbers, and whether they must be equal or in order

@@ -19,7 +19,6 @@ from jfsq_simpy.system import System
 from jfsq_simpy.theory.reference import fluid, limits, mean_field
 from jfsq_simpy.theory.reference.pooled import bounds_it, pooled
 
-SPLITTING = ("random", "weighted_random")  # every server is a queue of its own: exact at any N
 NOTHING = 1e-12
 Kind = Literal["exact", "lower bound", "limit", "conjecture"]
 
@@ -73,9 +72,16 @@ def _mean_field(system: System) -> Iterator[Curve]:
         if response is not None:
             yield Curve("mean_response", response, "limit", "fluid")
         return
-    kind: Kind = "exact" if system.policy.name in SPLITTING else "limit"
+    kind: Kind = "exact" if _splits(system) else "limit"
     source = "fluid" if kind == "limit" and isinstance(system.policy.query, AskAll) else "mean field"
     for metric in ("waiting_probability", "blocking_probability", "mean_wait", "mean_response", "mean_queue"):
         value = getattr(point, metric)
         if value > NOTHING:  # where waiting vanishes, that it does is no number to hold a measurement against
             yield Curve(metric, value, kind, source)
+
+
+def _splits(system: System) -> bool:
+    """Whether all servers always tie and chance decides: then each is a queue of its own, and the mean field exact at any N."""
+    policy = system.policy
+    blind = isinstance(policy.query, AskAll) and not policy.rank_table(system.rates, system.places).any()
+    return blind and policy.ties != "index"

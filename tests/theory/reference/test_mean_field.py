@@ -355,3 +355,10 @@ def test_the_fluid_of_any_sizes_is_shown_where_nobody_waits():
     assert curves_of("jfsq", size="deterministic").keys() == {"mean_response"}
     assert curves_of("jsq_d", size="deterministic") == {}
     assert curves_of("round_robin") == {}
+
+
+def test_only_a_rule_that_splits_is_exact_whatever_it_is_called():
+    assert curves_of("random")["mean_queue"][0] == "exact"
+    assert curves_of(Policy("any", nothing, full_last=False))["mean_queue"][0] == "exact"
+    assert curves_of(Policy("random", shortest))["mean_queue"][0] == "limit"
+    assert curves_of(Policy("random", nothing))["mean_queue"][0] == "limit"  # passes over full servers
