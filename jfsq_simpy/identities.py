@@ -22,11 +22,15 @@ Relation = Literal["=", "<="]
 Kind = Literal["pathwise", "stationary"]
 
 ROUNDING = 1e-9  # relative: pathwise identities are sums of integers, so only rounding can part the sides
+CANCELLATION = 1e-12  # of the numbers that are subtracted: what is left of N - N when nobody is idle
 
 
 @dataclass(frozen=True)
 class Identity:
-    """`left` relation `right`, with the place that says why; `slack` is the relative error the counts allow."""
+    """`left` relation `right`, with the place that says why; `slack` is the relative error the counts allow.
+
+    `noise` is an absolute one, for sides that are differences of larger numbers.
+    """
 
     name: str
     left: float
@@ -35,6 +39,7 @@ class Identity:
     kind: Kind
     source: str
     slack: float = ROUNDING
+    noise: float = 0.0
 
     @property
     def excess(self) -> float:
@@ -42,7 +47,7 @@ class Identity:
         gap = self.left - self.right
         if math.isnan(gap):
             return gap
-        allowed = self.slack * max(abs(self.left), abs(self.right))
+        allowed = self.slack * max(abs(self.left), abs(self.right)) + self.noise
         if self.relation == "<=":
             return gap if gap > allowed else 0.0
         return gap if abs(gap) > allowed else 0.0
@@ -80,14 +85,16 @@ def pathwise(a: Averages) -> list[Identity]:
     system, capacity = a.system, metrics.busy_capacity(a)
     n, idle, busy = system.n_servers, float(a.levels[:, 0].sum()), metrics.mean_busy(a)
     slack = ROUNDING + a.groups.spread  # a group of adjacent speeds is counted at its mean speed
+    fastest, slowest = system.rates.fastest, system.rates.slowest
+    noise = CANCELLATION * n
     # Inside a speed class, groups may share its counts in proportion (rounded): the class is what is conserved.
     speed_class = np.unique(a.groups.speed_class if a.groups.spread == 0 else np.arange(a.groups.n_groups), return_inverse=True)[1]
     found = float(np.abs(np.bincount(speed_class, a.levels.sum(axis=1) - a.groups.sizes)).max())
     return [
         Identity("every server is counted once", found, ROUNDING * n, "<=", "pathwise", "section 2"),
-        Identity("idle capacity / mu_1 <= idle", (n - capacity) / system.rates.fastest, idle, "<=", "pathwise", "section 3", slack),
-        Identity("idle <= idle capacity / mu_N", idle, (n - capacity) / system.rates.slowest, "<=", "pathwise", "section 3", slack),
-        Identity("N2(busy capacity) <= busy", _n2(a, capacity), busy, "<=", "pathwise", "section 3.5", slack),
+        Identity("idle capacity / mu_1 <= idle", (n - capacity) / fastest, idle, "<=", "pathwise", "section 3", slack, noise / fastest),
+        Identity("idle <= idle capacity / mu_N", idle, (n - capacity) / slowest, "<=", "pathwise", "section 3", slack, noise / slowest),
+        Identity("N2(busy capacity) <= busy", _n2(a, capacity), busy, "<=", "pathwise", "section 3.5", slack, noise / slowest),
     ]
 
 
@@ -173,6 +180,8 @@ def waiting_sandwich(a: Averages) -> list[Identity]:
 
 
 def _n2(a: Averages, capacity: float) -> float:
+    """N2, fractional; beyond N as if more of the slowest came: a kink there would hide the noise of an overloaded run."""
     if math.isnan(capacity):  # nothing was counted
         return math.nan
-    return a.system.rates.critical_index(max(capacity, 0.0)).fractional
+    n, rates = a.system.n_servers, a.system.rates
+    return rates.critical_index(max(capacity, 0.0)).fractional + max(capacity - n, 0.0) / rates.slowest

@@ -243,9 +243,11 @@ class Run:
                 f"inside a group differ by at most {self.groups.spread:.2%}, and so do the times computed from them."
             )
         if self.system.load > self.system.availability:
+            up = self.system.availability
+            limit = "1" if up == 1 else f"{up:.4g}, the share of time servers are up"
             said.append(
-                f"load = {self.system.load:.6g} is above {self.system.availability:.4g}, the share of time servers are up: "
-                "more work comes than they can do, so queues fill and jobs are blocked."
+                f"load = {self.system.load:.6g} is above {limit}: more work comes than servers can do, so queues fill and jobs are "
+                "blocked."
             )
         if math.isfinite(self.system.arrivals.length) and len(self.replications) > 1:
             said.append(

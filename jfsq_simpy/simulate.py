@@ -105,7 +105,7 @@ def simulate(
     engines.compile_for(chosen, system)
     warm = WarmupChoice(planned.warmup, 0, 0.0)
     if _is_auto(warmup):
-        warm = choose_warmup(system, length, _pilot(chosen, system, seed, start))
+        warm = choose_warmup(system, length, _pilot(chosen, system, seed, start), start)
     window = replace(planned, warmup=warm.time)
     before = time.perf_counter()
 
@@ -164,7 +164,7 @@ def warmup_for(
 ) -> WarmupChoice:
     """The warm-up `simulate` would choose: a function of system, seed, engine's view, start and length alone."""
     chosen = engines.choose(engine, system, trace=trace)
-    return choose_warmup(system, length, _pilot(chosen, system, Seed.of(rng), start))
+    return choose_warmup(system, length, _pilot(chosen, system, Seed.of(rng), start), start)
 
 
 def _pilot(engine: Engine, system: System, seed: Seed, start: str) -> Callable[[int, Window, Observables], Outcome]:

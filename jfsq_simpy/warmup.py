@@ -108,7 +108,7 @@ def mser5(path: FloatArray) -> int:
     return int(np.argmin(spread / left**2)) * BATCH
 
 
-def choose_warmup(system: System, length: float, pilot: PilotRun) -> WarmupChoice:
+def choose_warmup(system: System, length: float, pilot: PilotRun, start: str = "empty") -> WarmupChoice:
     """The warm-up for a run of `length` time units: twice the MSER-5 point of pilot runs.
 
     `pilot(number, window, observe)` runs one pilot replication. Pilots are as long as eight relaxation
@@ -126,7 +126,7 @@ def choose_warmup(system: System, length: float, pilot: PilotRun) -> WarmupChoic
         n_pilots, cut, share = _pilots(system, pilot_length, pilot)
     time = math.ceil(max(2 * cut, min(2 * relaxation, length / 4)))
     too_short = share > LATEST_CUT or pilot_length < 4 * relaxation
-    return WarmupChoice(float(time), n_pilots, pilot_length, _warning(length, relaxation) if too_short else None)
+    return WarmupChoice(float(time), n_pilots, pilot_length, _warning(length, relaxation, start) if too_short else None)
 
 
 def _pilots(system: System, length: float, pilot: PilotRun) -> tuple[int, float, float]:
@@ -141,9 +141,9 @@ def _pilots(system: System, length: float, pilot: PilotRun) -> tuple[int, float,
     return n, share * length, share
 
 
-def _warning(length: float, relaxation: float) -> str:
+def _warning(length: float, relaxation: float, start: str) -> str:
+    or_busy = ', or start = "busy"' if start == "empty" else ""
     return (
         f"the run ({length:.4g} time units) is too short to tell when it has warmed up: the system forgets its start in about "
-        f"{relaxation:.3g} time units (above Halfin-Whitt that grows like N^(2 alpha - 1)); give a longer horizon, "
-        'or start = "busy".'
+        f"{relaxation:.3g} time units (above Halfin-Whitt that grows like N^(2 alpha - 1)); give a longer horizon{or_busy}."
     )

@@ -47,6 +47,21 @@ def test_one_unit_has_no_noise_to_judge_by():
     assert single.identities().holds.all()
 
 
+def test_nobody_ever_idle_is_no_contradiction():
+    """Idle capacity is then N - N, of which rounding leaves something on either side of 0."""
+    system = jfsq.System(rates=jfsq.rates.linear(10, ratio=4), load=1.5, places=5)
+    full = jfsq.simulate(system, jobs=2_000, replications=3, rng=2026, workers=1)
+    assert full["mean_busy"].value == pytest.approx(10, abs=1e-12)
+    assert [i for i in full.identities().itertuples() if i.kind == "pathwise" and not i.holds] == []
+
+
+def test_noise_beyond_the_capacity_of_all_is_noise():
+    """Just above load 1, the work accepted may come out above N in one run, which no servers could carry."""
+    system = jfsq.System(rates=jfsq.rates.linear(10, ratio=4), load=1.1, places=5)
+    over = jfsq.simulate(system, jobs=100_000, replications=10, rng=2026, workers=1)
+    assert not [w for w in over.warnings if "steady state" in w]
+
+
 class LargeToTheFirst:
     """Large jobs to one server, small ones to the other: of the large ones more are blocked."""
 

@@ -159,6 +159,8 @@ def test_a_run_too_short_to_tell_is_warned_about():
     choice = choose_warmup(SYSTEM, 100.0, pretend(lambda i: i))
     assert "too short to tell" in choice.warning
     assert "N^(2 alpha - 1)" in choice.warning
+    assert 'start = "busy"' in choice.warning
+    assert "busy" not in choose_warmup(SYSTEM, 100.0, pretend(lambda i: i), "busy").warning
     slow = System(rates.homogeneous(10**6), alpha=0.75, places=5)
     assert "too short" in choose_warmup(slow, 100.0, pretend(lambda i: np.full(i.size, 7))).warning
 
