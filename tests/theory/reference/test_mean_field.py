@@ -270,7 +270,7 @@ def test_policies_that_lengths_do_not_settle_are_refused_by_name(name):
         (Policy("rate", shortest, AskSample(2), ties="rate"), {}, "ties by rate within a sample"),
         (Policy("longest", lambda q, mu: -q), {}, "does not fall with the queue length"),
     ],
-    ids=str,
+    ids=lambda value: value.name if isinstance(value, Policy) else str(value),
 )
 def test_what_the_limit_does_not_settle_is_said_in_one_line(policy, changes, says):
     with pytest.raises(ModelError, match=says) as caught:
