@@ -86,14 +86,14 @@ def pathwise(a: Averages) -> list[Identity]:
     n, idle, busy = system.n_servers, float(a.levels[:, 0].sum()), metrics.mean_busy(a)
     slack = ROUNDING + a.groups.spread  # a group of adjacent speeds is counted at its mean speed
     fastest, slowest = system.rates.fastest, system.rates.slowest
-    noise = CANCELLATION * n
+    noise, unused = CANCELLATION * n, n - capacity
     # Inside a speed class, groups may share its counts in proportion (rounded): the class is what is conserved.
     speed_class = np.unique(a.groups.speed_class if a.groups.spread == 0 else np.arange(a.groups.n_groups), return_inverse=True)[1]
     found = float(np.abs(np.bincount(speed_class, a.levels.sum(axis=1) - a.groups.sizes)).max())
     return [
         Identity("every server is counted once", found, ROUNDING * n, "<=", "pathwise", "section 2"),
-        Identity("idle capacity / mu_1 <= idle", (n - capacity) / fastest, idle, "<=", "pathwise", "section 3", slack, noise / fastest),
-        Identity("idle <= idle capacity / mu_N", idle, (n - capacity) / slowest, "<=", "pathwise", "section 3", slack, noise / slowest),
+        Identity("idle capacity / mu_1 <= idle", unused / fastest, idle, "<=", "pathwise", "section 3", slack, noise / fastest),
+        Identity("idle <= idle capacity / mu_N", idle, unused / slowest, "<=", "pathwise", "section 3", slack, noise / slowest),
         Identity("N2(busy capacity) <= busy", _n2(a, capacity), busy, "<=", "pathwise", "section 3.5", slack, noise / slowest),
     ]
 

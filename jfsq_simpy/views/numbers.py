@@ -2,7 +2,8 @@
 
 In    Estimates and plain floats
 Out   short texts
-Rule  two digits of the half width decide how many of the value are shown; where nothing was seen, the
+Rule  two digits of the half width decide how many of the value are shown; an interval that reaches much further to one
+      side is shown by its ends, because one half width would say that a share may be negative; where nothing was seen, the
       upper limit is what is known, so that is what is shown
 """
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 SMALLEST_FIXED = 1e-4  # below, powers of ten
 LARGEST_FIXED = 1e6
+LOPSIDED = 2.0  # one side of an interval over the other: an interval on log scale then reaches further up than down to 0
 
 
 def with_interval(e: Estimate) -> str:
@@ -25,6 +27,8 @@ def with_interval(e: Estimate) -> str:
     >>> from jfsq_simpy.estimate import Estimate
     >>> with_interval(Estimate(0.042132, 0.0409, 0.0433, 0.95, 10, "")), with_interval(Estimate(0.0, 0.0, 3.06e-5, 0.95, 10, ""))
     ('0.0421 ± 0.0012', '< 3.1e-05')
+    >>> with_interval(Estimate(3.5e-6, 1.1e-6, 1.1e-5, 0.95, 10, ""))
+    '3.5e-06 (1.1e-06 .. 1.1e-05)'
     """
     if e.value == 0 and e.low == 0 and e.high > 0:
         return f"< {short(e.high, 2)}"
@@ -33,6 +37,9 @@ def with_interval(e: Estimate) -> str:
         return f"{short(e.value)} ± ?"
     if half <= 0 or not math.isfinite(e.value):
         return short(e.value)
+    if half > LOPSIDED * min(e.high - e.value, e.value - e.low):
+        digits = 3 if e.value > 0.5 else 2
+        return f"{short(e.value, digits)} ({short(e.low, digits)} .. {short(e.high, digits)})"
     scale = max(abs(e.value), half)
     if SMALLEST_FIXED <= scale < LARGEST_FIXED:
         digits = max(0, 1 - math.floor(math.log10(half)))

@@ -62,6 +62,18 @@ def test_two_digits_of_uncertainty(value: float, half: float, text: str) -> None
     assert with_interval(Estimate(value, value - half, value + half, 0.95, 10, "")) == text
 
 
+@pytest.mark.parametrize(
+    ("value", "low", "high", "text"),
+    [
+        (3.5e-6, 1.1e-6, 1.1e-5, "3.5e-06 (1.1e-06 .. 1.1e-05)"),
+        (0.983, 0.88, 0.9963, "0.983 (0.88 .. 0.996)"),
+        (0.10, 0.08, 0.13, "0.100 ± 0.030"),
+    ],
+)
+def test_what_reaches_much_further_to_one_side_is_shown_by_its_ends(value: float, low: float, high: float, text: str) -> None:
+    assert with_interval(Estimate(value, low, high, 0.95, 10, "")) == text
+
+
 numbers = st.floats(min_value=0, allow_nan=False, allow_infinity=False, max_value=1e300)
 
 
