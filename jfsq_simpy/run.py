@@ -26,7 +26,7 @@ from jfsq_simpy.estimate import Estimate, Sample, ccdf_of, estimate, quantile_es
 from jfsq_simpy.rates import FloatArray
 from jfsq_simpy.system import System
 from jfsq_simpy.tally import NOTHING, Groups, Observables, Outcome, Tally, Window, groups_of, merged
-from jfsq_simpy.warmup import relaxation_time
+from jfsq_simpy.warmup import looks_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -95,9 +95,7 @@ class Run:
         """The independent units the intervals rest on."""
         single = len(self.tallies) == 1
         units = self.tallies[0] if single else [merged(batches) for batches in self.tallies]
-        # a look takes the system to forget the one before, and a job to come and see
-        a_look = relaxation_time(self.system) + 1 / self.system.arrival_rate
-        looks = len(self.tallies) * self.window.length / a_look
+        looks = looks_of(self.system, len(self.tallies), self.window.length)
         return Sample(self.system, self.groups, units, self.level, "batches" if single else "replications", looks)
 
     @property

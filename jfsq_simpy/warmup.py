@@ -72,6 +72,25 @@ def relaxation_time(system: System) -> float:
     return forgets / system.availability + 1 / (1 / up + 1 / down)
 
 
+def looks_of(system: System, replications: int, length: float) -> float:
+    """How many independent glances at a system so many replications of `length` time units amount to.
+
+    A look takes the system, its arrivals and what is believed of speeds to forget the one before, and a job to
+    come and see. Beliefs that are drawn once a replication are looked at once a replication.
+
+    >>> from jfsq_simpy import rates
+    >>> system = System(rates.homogeneous(10), load=0.5, places=2)
+    >>> looks_of(system, 10, 1000.0) > 1000, looks_of(system.replaced(knowledge={"speeds": {"noise": 0.5}}), 10, 1000.0)
+    (True, 10.0)
+    """
+    speeds = system.knowledge.speeds
+    a_look = relaxation_time(system) + (1 + system.arrivals.memory) / system.arrival_rate
+    if speeds is not None and speeds.drift is not None:
+        a_look += speeds.drift.memory
+    found = replications * length / a_look
+    return min(found, float(replications)) if speeds is not None and speeds.noise else found
+
+
 def filling_time(system: System) -> float:
     """How long an overloaded system takes to fill its places, in time units; 0 below load 1."""
     if system.load < 1:

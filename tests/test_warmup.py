@@ -5,11 +5,11 @@ import math
 import numpy as np
 import pytest
 
-from jfsq_simpy import System, draws, rates
+from jfsq_simpy import System, draws, rates, simulate
 from jfsq_simpy.draws import FIRST_PILOT, Seed
 from jfsq_simpy.engines import ENGINES
 from jfsq_simpy.tally import NOTHING, Outcome, Tally, Window
-from jfsq_simpy.warmup import MOST_PILOTS, choose_warmup, filling_time, mser5, relaxation_time
+from jfsq_simpy.warmup import MOST_PILOTS, choose_warmup, filling_time, looks_of, mser5, relaxation_time
 from tests.textbook import solve
 
 FALSE_ALARM = 1e-6
@@ -211,3 +211,32 @@ def test_what_the_empty_start_leaves_is_below_the_standard_error_of_ten_replicat
     assert abs(after.mean() - reference.mean()) < one_standard_error + 5 * error
     assert 5 * error < 1.5 * one_standard_error  # the test could see two
     assert abs(cold.mean() - reference.mean()) > abs(after.mean() - reference.mean())  # and there was something to wait for
+
+
+# ---- looks ---------------------------------------------------------------------------------------------------
+
+
+def test_what_arrivals_and_beliefs_do_not_forget_is_not_looked_at_anew():
+    plain = System(rates.two_speed(4, ratio=3), load=0.5, places=3, policy="jfsq")
+    seen = looks_of(plain, 10, 500.0)
+    assert seen == pytest.approx(5_000 / (relaxation_time(plain) + 1 / plain.arrival_rate))
+
+    def believing(**speeds):
+        return looks_of(plain.replaced(knowledge={"speeds": speeds}), 10, 500.0)
+
+    assert believing(sick={"servers": 1, "factor": 10}) == seen
+    assert believing(noise=0.1) == 10
+    assert believing(drift={"sigma": 0.5, "every": 5, "memory": 250}) == pytest.approx(20, rel=0.05)
+    bursts = {"law": "mmpp", "rates": [0.5, 3.0], "switching": [[-0.01, 0.01], [0.04, -0.04]]}  # mean 1, forgets at rate 0.05
+    slow = looks_of(plain.replaced(arrivals=bursts), 10, 500.0)
+    assert slow == pytest.approx(5_000 / (relaxation_time(plain.replaced(arrivals=bursts)) + (1 + 3.0 / 0.05) / 2))
+
+
+def test_a_limit_is_honest_about_bursts_that_were_not_seen():
+    """A third of the jobs are lost, nearly all in bursts that five short runs often miss: the limit must say so."""
+    bursts = {"law": "mmpp", "rates": [0.7, 10.0], "switching": [[-0.0003, 0.0003], [0.009, -0.009]]}
+    system = System([1.0, 1.0], load=0.3, places=15, arrivals=bursts)
+    quiet = [simulate(system, horizon=100, warmup=10, replications=5, rng=s, workers=1, engine="process") for s in range(10)]
+    none = [run.blocking_probability for run in quiet if run.blocking_probability.value == 0]
+    assert len(none) >= 3
+    assert all(found.high > 0.33 for found in none)

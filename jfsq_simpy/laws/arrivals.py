@@ -100,6 +100,12 @@ class MMPP(Stream):
     def variance(self) -> float:
         return self._covariance(0)
 
+    @property
+    def memory(self) -> float:
+        """The highest rate over the spectral gap of the switching: a state seldom seen may bring many of the jobs."""
+        second = np.sort(np.linalg.eigvals(self._switching).real)[-2]
+        return float(self._rates.max() / -second)
+
     def autocorrelation(self, lag: int) -> float:
         """Correlation of two gaps `lag` apart; 0 at every lag for a renewal process."""
         return self._covariance(lag) / self._covariance(0) if lag else 1.0
@@ -198,6 +204,10 @@ class Batch(Stream):
     @property
     def variance(self) -> float:
         return self._mean_size * (1 + self._gaps.variance) - 1
+
+    @property
+    def memory(self) -> float:
+        return self._mean_size * self._gaps.memory
 
     def start(self) -> tuple[int, Any]:
         return 0, self._gaps.start()

@@ -65,6 +65,11 @@ class Law(ABC):
         return self.variance
 
     @property
+    def memory(self) -> float:
+        """Of gaps: how many come, at the highest rate there is, until what was is forgotten; 0 where all are independent."""
+        return 0.0
+
+    @property
     def phases(self) -> tuple[FloatArray, FloatArray] | None:
         """Initial law (m,) and subgenerator (m, m) where the law is a phase type, else None."""
         return None
