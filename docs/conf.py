@@ -41,16 +41,16 @@ def as_shown(lines: list[str]) -> list[str]:
     """A docstring as reStructuredText that looks like it.
 
     >>> as_shown(["The `mean` of a*b.", "", "Parameters", "----------", "x : float   a number"])
-    ['The \\\\ ``mean``\\\\  of a\\\\*b.', '', '::', '', '    x : float   a number', '']
+    ['The \\\\ ``mean``\\\\  of a\\\\*b.', '', '.. code-block:: text', '', '    x : float   a number', '']
     """
     shown: list[str] = []
     for block in _blocks(lines):
         if block[0].startswith(">>>"):
             shown += block
         elif len(block) > 1 and re.fullmatch(r"-{3,}", block[1]):  # a heading and its columns
-            shown += ["::", "", *(f"    {line}" for line in block[2:])]
+            shown += [".. code-block:: text", "", *(f"    {line}" for line in block[2:])]
         elif _is_in_columns(block):
-            shown += ["::", "", *(f"    {line}" for line in block)]
+            shown += [".. code-block:: text", "", *(f"    {line}" for line in block)]
         else:
             shown += [_prose(" ".join(line.strip() for line in block))]
         shown.append("")

@@ -59,4 +59,10 @@ def page_of(room: str) -> str:
     package, modules = import_module(name), [name]
     if hasattr(package, "__path__") and not hasattr(package, "__all__"):
         modules += [f"{name}.{m.name}" for m in pkgutil.iter_modules(package.__path__) if not m.name.startswith("_")]
-    return "\n".join([f"# {room}", "", "```{eval-rst}", *(f".. automodule:: {module}\n" for module in modules), "```", ""])
+    return "\n".join([f"# {room}", "", *(line for module in modules for line in _section(module))])
+
+
+def _section(module: str) -> list[str]:
+    _, *inside = module.removeprefix("jfsq_simpy.").split(".")
+    title = [f"## {inside[-1]}", ""] if inside else []
+    return [*title, "```{eval-rst}", f".. automodule:: {module}\n", "```", ""]

@@ -44,7 +44,7 @@ def test_every_docstring_of_the_front_door_can_be_shown(monkeypatch: pytest.Monk
     conf = loaded("conf", monkeypatch)
     shown = "\n".join(conf.as_shown(["Times *a*, |z| and name_ of `x`s.", "", "  a   b", "", ">>> 1", "1"]))
     assert r"\*a\*, \|z\| and name\_ of \ ``x``\ s." in shown
-    assert "::\n\n      a   b\n" in shown
+    assert ".. code-block:: text\n\n      a   b\n" in shown
     assert shown.endswith(">>> 1\n1\n")
 
 

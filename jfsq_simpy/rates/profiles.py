@@ -19,7 +19,9 @@ from jfsq_simpy.rates.limits import FloatArray, checked_ratio, distinct_count, f
 
 
 def homogeneous(n_servers: int) -> Rates:
-    """N servers of rate 1: the case of most of the literature. O(1). Errors: ModelError.
+    """N servers of rate 1: the case of most of the literature.
+
+    O(1). Errors: ModelError.
 
     >>> homogeneous(10**9).counts
     array([1000000000])

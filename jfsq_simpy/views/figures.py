@@ -10,6 +10,7 @@ Cost  a second the first time, for importing matplotlib
 from __future__ import annotations
 
 import io
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +32,9 @@ TITLES = {
 MARKERS = "osD^vPX*"
 DASHES: list[Any] = ["-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2)), (0, (3, 1.5, 1, 1.5, 1, 1.5))]
 SYMBOLS = {"alpha": r"$\alpha$", "load": r"$\lambda$", "servers": "$N$", "places": "$b$"}
-MOST_LINES = 8
+TITLE_WIDTH = 8  # bold letters an inch
+LINE_HEIGHT = 12.0  # points a name takes
+FEW_DECADES = 30.0  # highest over lowest: below, powers of ten are too few ticks
 
 
 @dataclass(frozen=True)
@@ -62,22 +65,26 @@ def against_fleet_size(results: Results, metrics: Sequence[str] = ("waiting_prob
         for i, metric in enumerate(metrics):
             ax = figure.add_subplot(1, len(metrics), i + 1)
             curves = lines(results, metric)
+            colours = sns.color_palette("viridis", len(curves) + 1)[: len(curves)]
             ax.set(xscale="log", yscale="log")
-            draw_lines(ax, curves, sns.color_palette("viridis", len(curves) + 1)[: len(curves)])
+            draw_lines(ax, curves, colours)
             ax.set(xlabel="Servers, $N$", ylabel=TITLES.get(metric, metric.replace("_", " ")))
             ax.set_xticks(sorted({x for c in curves for x in c.x}), minor=False)
             ax.xaxis.set_major_formatter(lambda x, _: f"{x:,.0f}" if x < 1e6 else f"$10^{{{len(f'{x:.0f}') - 1}}}$")
             ax.minorticks_off()
+            _ticks_between(ax)
+            name_at_the_ends(ax, curves, colours)
             ax.grid(axis="y", color="0.9", linewidth=0.8)
             sns.despine(ax=ax)
         if results.scenario.get("question"):
-            figure.suptitle(results.scenario["question"], x=0.01, ha="left", fontsize="large", fontweight="bold")
+            title = textwrap.fill(results.scenario["question"], int(TITLE_WIDTH * figure.get_figwidth()))
+            figure.suptitle(title, x=0.01, ha="left", fontsize="large", fontweight="bold")
         figure.text(0.01, -0.005, _footnote(results), fontsize="x-small", color="0.4", ha="left", va="top")
     return figure
 
 
 def draw_lines(ax: Axes, curves: Sequence[Line], colours: Sequence[Any]) -> None:
-    """Curves with error bars, upper limits where nothing was seen, and their names at the right end."""
+    """Curves with error bars, and upper limits where nothing was seen."""
     for i, (line, colour) in enumerate(zip(curves, colours, strict=True)):
         marker, dash = MARKERS[i % len(MARKERS)], DASHES[i % len(DASHES)]
         seen = [(x, e) for x, e in zip(line.x, line.y, strict=True) if e.value > 0]
@@ -93,7 +100,6 @@ def draw_lines(ax: Axes, curves: Sequence[Line], colours: Sequence[Any]) -> None
             limits = [e.high for _, e in unseen]
             ax.plot([x for x, _ in unseen], limits, "v", mfc="white", mec=colour, ms=8, ls="", label="" if seen else line.name)
             # no line leads there: it would draw a slope that nobody has seen
-        _name_at_the_end(ax, line, colour)
     ax.margins(x=0.08)
     heights = [e.value or e.high for line in curves for e in line.y]
     if heights and min(heights) > 0:
@@ -109,20 +115,61 @@ def save(figure: Figure, path: Path) -> Path:
     return path
 
 
-def _name_at_the_end(ax: Axes, line: Line, colour: Any) -> None:
-    if line.name:
-        last = line.y[-1]
-        height = last.value if last.value > 0 else last.high
+def name_at_the_ends(ax: Axes, curves: Sequence[Line], colours: Sequence[Any]) -> None:
+    """The names of curves at their right ends, one above the other where ends are close. Wants the limits of the axes set."""
+    from matplotlib.figure import Figure
+
+    figure = ax.get_figure()
+    points = 72 * (figure.get_figheight() if isinstance(figure, Figure) else 1.0) * ax.get_position().height
+    named = [(line, colour) for line, colour in zip(curves, colours, strict=True) if line.name]
+    ends = [(line.x[-1], line.y[-1].value or line.y[-1].high) for line, _ in named]
+    heights = [float(ax.transAxes.inverted().transform(ax.transData.transform(end))[1]) * points for end in ends]
+    for (line, colour), end, height, place in zip(named, ends, heights, apart(heights, LINE_HEIGHT), strict=True):
         ax.annotate(
-            line.name, (line.x[-1], height), xytext=(9, 0), textcoords="offset points", va="center", color=colour, fontsize="small"
+            line.name, end, xytext=(9, place - height), textcoords="offset points", va="center", color=colour, fontsize="small"
         )
+
+
+def apart(heights: Sequence[float], least: float) -> list[float]:
+    """Heights in the same order, moved as little as it takes to be `least` apart: what is crowded spreads about its middle.
+
+    >>> apart([0.0, 100.0, 1.0, 2.0], 10.0)
+    [-9.0, 100.0, 1.0, 11.0]
+    """
+    order = sorted(range(len(heights)), key=lambda i: heights[i])
+    crowds: list[list[int]] = []
+
+    def middle(crowd: Sequence[int]) -> float:
+        return sum(heights[i] for i in crowd) / len(crowd)
+
+    for i in order:
+        crowds.append([i])
+        while len(crowds) > 1 and middle(crowds[-1]) - middle(crowds[-2]) < least * (len(crowds[-1]) + len(crowds[-2])) / 2:
+            crowds[-2:] = [crowds[-2] + crowds[-1]]
+    found = [0.0] * len(heights)
+    for crowd in crowds:
+        for k, i in enumerate(crowd):
+            found[i] = middle(crowd) + (k - (len(crowd) - 1) / 2) * least
+    return found
+
+
+def _ticks_between(ax: Axes) -> None:
+    """1, 2 and 5 of every decade, written out, where there are few decades."""
+    from matplotlib.ticker import LogLocator
+
+    low, high = ax.get_ylim()
+    if low > 0 and high < FEW_DECADES * low:
+        ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        ax.yaxis.set_major_formatter(lambda y, _: f"{y:g}")
 
 
 def _footnote(results: Results) -> str:
     run = results[0].run
     limits = any(p.estimates["waiting_probability"].value == 0 for p in results)
     bars = f"bars: {run.level:.0%} intervals of {len(run.replications)} replications"
-    text = f"{run.system.policy.name.upper()}, b = {run.system.places}; {bars}"
+    policies, places = {p.run.system.policy.name for p in results}, {p.run.system.places for p in results}
+    policy = f"{run.system.policy.name.upper()}, " if len(policies) == 1 and "system.policy" not in results[0].point.labels else ""
+    text = f"{policy}{f'b = {run.system.places}; ' if len(places) == 1 else ''}{bars}"
     return text + ("; open triangles: none seen, upper limit" if limits else "")
 
 
@@ -132,6 +179,8 @@ def _symbol(key: str) -> str:
 
 
 def _value(value: Any) -> str:
-    if isinstance(value, dict):
-        return " ".join(_value(v) for v in value.values())
+    if isinstance(value, dict):  # of what is switched on or off, the name of what is on
+        return " ".join(k if v is True else _value(v) for k, v in value.items() if v is not False)
+    if isinstance(value, bool):
+        return str(value).lower()
     return f"{value:g}" if isinstance(value, (int, float)) else str(value)

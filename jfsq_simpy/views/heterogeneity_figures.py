@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from jfsq_simpy.errors import PlanError
 from jfsq_simpy.experiment import Results
-from jfsq_simpy.views.figures import TITLES, draw_lines, lines
+from jfsq_simpy.views.figures import TITLES, draw_lines, lines, name_at_the_ends
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -33,8 +33,10 @@ def heterogeneity(results: Results, metrics: tuple[str, ...] = ("waiting_probabi
         for ax, metric in zip(figure.subplots(1, len(metrics), squeeze=False)[0], metrics, strict=True):
             curves = lines(results, metric, ALONG)
             ax.set(xscale="log", xlabel="Rate of the fastest over rate of the slowest", ylabel=METRICS[metric])
-            draw_lines(ax, curves, sns.color_palette("viridis", len(curves) + 1)[: len(curves)])
+            colours = sns.color_palette("viridis", len(curves) + 1)[: len(curves)]
+            draw_lines(ax, curves, colours)
             ax.set_ylim(0, 1.1 * max(e.high for c in curves for e in c.y))
+            name_at_the_ends(ax, curves, colours)
             ticks = sorted({x for c in curves for x in c.x})
             ax.set_xticks(ticks, [f"{x:g}" for x in ticks], minor=False)
             ax.minorticks_off()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from pathlib import Path
 
@@ -148,6 +149,29 @@ def test_lines_differ_without_colour(results: Results) -> None:
         (line.get_marker(), line.get_linestyle()) for line in figure.axes[0].lines if line.get_linestyle() not in ("None", "")
     ]
     assert len(set(styles)) == len(styles) >= 1
+
+
+def test_names_at_the_ends_of_lines_do_not_cover_each_other() -> None:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6, 4))
+    ax = figure.add_subplot()
+    ax.set_yscale("log")
+    curves = [
+        figures.Line(name, [10.0], [Estimate(y, y, y, 0.95, 3, "")]) for name, y in zip("abcd", (0.3, 0.1, 0.101, 0.1), strict=True)
+    ]
+    figures.draw_lines(ax, curves, ["black"] * 4)
+    figures.name_at_the_ends(ax, curves, ["black"] * 4)
+    figure.canvas.draw()
+    names = sorted((text.get_window_extent() for text in ax.texts), key=lambda box: box.y0)
+    assert all(above.y0 >= below.y1 for below, above in itertools.pairwise(names))
+
+
+def test_a_table_in_a_name_says_what_is_on() -> None:
+    shown = figures._value
+    assert shown({"name": "jsq_d", "d": 2, "replace": True}) == "jsq_d 2 replace"
+    assert shown({"name": "jsq_d", "d": 2, "replace": False}) == "jsq_d 2"
+    assert shown(False) == "false"
 
 
 def test_a_figure_is_saved_whole(results: Results, tmp_path: Path) -> None:
