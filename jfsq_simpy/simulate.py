@@ -30,14 +30,13 @@ from jfsq_simpy.metrics import METRICS
 from jfsq_simpy.run import Run
 from jfsq_simpy.system import System
 from jfsq_simpy.tally import NOTHING, Observables, Outcome, Window
-from jfsq_simpy.warmup import WarmupChoice, choose_warmup
+from jfsq_simpy.warmup import WarmupChoice, choose_warmup, usual_length
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 REPLICATIONS = 10
 FEWEST_TO_STOP = 10  # units; of 3, whoever stops at a width that happens to be small covers 91 % where 95 % were asked for
-DEFAULT_JOBS = 100_000  # of a replication, where only a precision is given
 BATCHES = 32  # of a single replication, whose batches are then the units
 STARTS = ("empty", "busy")
 
@@ -67,7 +66,8 @@ def simulate(
     ----------
     system : System
     horizon, jobs : how long to measure a replication, in time units after the warm-up or as the
-        expected number of arrivals (one of the two; with `precision` neither is needed: 100,000 jobs)
+        expected number of arrivals (one of the two; with `precision` neither is needed: 100,000 jobs then,
+        or ten relaxation times, `warmup.usual_length`)
     precision : {"metric": ..., "relative": 0.05, "max_seconds": 600}, optional; adds replications until
         the interval's half width is that share of the value, or the time is up. In the chain view surges
         of arrivals are counted too, and all numbers of the run corrected by them (`Run.controlled`)
@@ -97,7 +97,7 @@ def simulate(
     goal = None if precision is None else _precision(precision, trace)
     numbers = _numbers(replications, trace)
     if goal is not None and horizon is None and jobs is None:
-        jobs = DEFAULT_JOBS
+        horizon = usual_length(system)
     length = window_length(system, horizon, jobs)
     seed, chosen = Seed.of(rng), engines.choose(engine, system, trace=trace is not False)
     planned = Window(_warmup_time(warmup), length, batches or (BATCHES if len(numbers) == 1 else 1), drain)

@@ -28,6 +28,8 @@ MOST_PILOTS = 8
 PILOT_JOBS = 200_000  # about as many jobs, over all pilots, are enough to see a transient
 MOST_DOUBLINGS = 3
 LATEST_CUT = 0.4  # of the pilots: MSER looks at the first half only, and a minimum near its end tells nothing
+USUAL_JOBS = 100_000  # of a replication whose length nobody names
+MOST_USUAL_JOBS = 100_000_000  # a second or two of the compiled chain
 MOST_VARIABILITY = 100.0  # beyond, as with infinite variance, no warm-up can be said to be enough
 
 PilotRun = Callable[[int, Window, Observables], Outcome]
@@ -53,6 +55,7 @@ def relaxation_time(system: System) -> float:
     sizes slow a queue down in proportion. O(speed classes). Between 0.8 and 2.1 times the true value on
     small systems under JFSQ below load 1, to 3 times above: rather too long than too short. Servers that
     fail are slower by their availability, and forget whether they are up in 1 / (1 / mean_up + 1 / mean_down).
+    Beliefs that drift begin at the truth and forget that in the drift's memory.
 
     >>> from jfsq_simpy import rates
     >>> relaxation_time(System(rates.homogeneous(10_000), alpha=0.75, places=5)) > 300
@@ -66,6 +69,9 @@ def relaxation_time(system: System) -> float:
         queue = max(queue, 1 / float(alone.min()))
     variability = np.clip((system.size.scv + system.arrivals.scv) / 2, 1.0, MOST_VARIABILITY)
     forgets = float(1 / rates.slowest + queue * variability)
+    speeds = system.knowledge.speeds
+    if speeds is not None and speeds.drift is not None:
+        forgets += speeds.drift.memory
     if system.breakdowns is None:
         return forgets
     up, down = system.breakdowns.mean_up, system.breakdowns.mean_down
@@ -85,10 +91,23 @@ def looks_of(system: System, replications: int, length: float) -> float:
     """
     speeds = system.knowledge.speeds
     a_look = relaxation_time(system) + (1 + system.arrivals.memory) / system.arrival_rate
-    if speeds is not None and speeds.drift is not None:
-        a_look += speeds.drift.memory
     found = replications * length / a_look
     return min(found, float(replications)) if speeds is not None and speeds.noise else found
+
+
+def usual_length(system: System) -> float:
+    """How long a replication measures where nobody says, in time units: 100,000 jobs, or ten relaxation times if those are longer.
+
+    Ten relaxation times are cut at 10^8 jobs: far above Halfin-Whitt they can be more than anybody waits for,
+    and then the warm-up warns.
+
+    >>> from jfsq_simpy import rates
+    >>> small, large = (System(rates.homogeneous(n), alpha=0.5, places=5) for n in (100, 1_000_000))
+    >>> round(usual_length(small) * small.arrival_rate), usual_length(large) > 40      # not 0.1
+    (100000, True)
+    """
+    ten = min(10 * relaxation_time(system), MOST_USUAL_JOBS / system.arrival_rate)
+    return max(USUAL_JOBS / system.arrival_rate, ten)
 
 
 def filling_time(system: System) -> float:

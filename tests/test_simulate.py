@@ -196,7 +196,7 @@ def test_a_metric_that_stays_zero_does_not_go_on_for_ever():
 
 
 def test_precision_alone_is_a_plan(monkeypatch):
-    monkeypatch.setattr(sys.modules["jfsq_simpy.simulate"], "DEFAULT_JOBS", 270)
+    monkeypatch.setattr(sys.modules["jfsq_simpy.warmup"], "USUAL_JOBS", 270)
     alone = run(horizon=None, precision={"metric": "mean_jobs", "relative": 0.5})
     assert alone.window.length == pytest.approx(100)
 

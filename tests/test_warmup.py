@@ -9,7 +9,7 @@ from jfsq_simpy import System, draws, rates, simulate
 from jfsq_simpy.draws import FIRST_PILOT, Seed
 from jfsq_simpy.engines import ENGINES
 from jfsq_simpy.tally import NOTHING, Outcome, Tally, Window
-from jfsq_simpy.warmup import MOST_PILOTS, choose_warmup, filling_time, looks_of, mser5, relaxation_time
+from jfsq_simpy.warmup import MOST_PILOTS, choose_warmup, filling_time, looks_of, mser5, relaxation_time, usual_length
 from tests.textbook import solve
 
 FALSE_ALARM = 1e-6
@@ -126,6 +126,18 @@ def test_twice_the_cut_is_waited_for():
     choice = choose_warmup(SYSTEM, 10_000.0, pretend(lambda i: np.where(i < 80, 0, 7)))
     assert choice.time == 20.0  # cut at 80 snapshots, 10 time units
     assert choice.warning is None
+
+
+def test_what_drifts_is_forgotten_too():
+    drifting = SYSTEM.replaced(knowledge={"speeds": {"drift": {"sigma": 0.4, "memory": 300.0, "every": 1.0}}})
+    assert relaxation_time(drifting) == pytest.approx(relaxation_time(SYSTEM) + 300.0)
+
+
+def test_a_length_nobody_named_is_many_jobs_or_ten_times_what_is_forgotten():
+    few, many, far = (System(rates.homogeneous(n), alpha=a, places=5) for n, a in ((10, 0.5), (200_000, 0.5), (200_000, 0.95)))
+    assert usual_length(few) * few.arrival_rate == pytest.approx(100_000)
+    assert usual_length(many) == pytest.approx(10 * relaxation_time(many))
+    assert usual_length(far) * far.arrival_rate == pytest.approx(1e8), "nobody waits for ten times that"
 
 
 def test_two_relaxation_times_are_waited_for_in_any_case():

@@ -3,7 +3,7 @@
 In    lengths, replications, a seed, an engine: from a scenario file or from code
 Out   Plan, Point: frozen, checked, every default filled in
 Rule  a plan says when to stop in one way only: jobs or horizon for the length of a replication, with
-      precision for their number; without any, replications of 100,000 jobs
+      precision for their number; without any length, 100,000 jobs or ten relaxation times
 """
 
 from __future__ import annotations
@@ -20,8 +20,7 @@ from jfsq_simpy.metrics import METRICS
 from jfsq_simpy.simulate import BATCHES
 from jfsq_simpy.system import System
 from jfsq_simpy.tally import NOTHING, Observables, Window
-
-DEFAULT_JOBS = 100_000  # a replication's length when a plan names none
+from jfsq_simpy.warmup import usual_length
 
 
 @dataclass(frozen=True)
@@ -67,8 +66,6 @@ class Plan:
             raise PlanError(f"engine = {self.engine!r} is not one; known: auto, {', '.join(ENGINES)}.")
         if self.jobs is not None and self.horizon is not None:
             raise PlanError("jobs and horizon are both given, but each fixes a replication's length; give one.")
-        if self.jobs is None and self.horizon is None:
-            object.__setattr__(self, "jobs", DEFAULT_JOBS)
         if self.batches is None:
             object.__setattr__(self, "batches", BATCHES if len(self.replications) == 1 else 1)
         if not self.replications or min(self.replications) < 0 or len(set(self.replications)) < len(self.replications):
@@ -76,7 +73,9 @@ class Plan:
 
     def length(self, system: System) -> float:
         """How long a replication measures, in time units."""
-        return self.horizon if self.horizon is not None else (self.jobs or 0) / system.arrival_rate
+        if self.horizon is not None:
+            return self.horizon
+        return usual_length(system) if self.jobs is None else self.jobs / system.arrival_rate
 
     def expected_jobs(self, system: System) -> float:
         """Jobs a replication measures, on average; the warm-up comes on top."""
@@ -93,6 +92,7 @@ class Plan:
     def describe(self) -> dict[str, Any]:
         """Everything a single replication's numbers depend on, beside system, seed and engine view."""
         drain = None if math.isinf(self.drain) else self.drain
+        # a length nobody named is one the system tells, `usual_length`
         length = {"jobs": self.jobs} if self.horizon is None else {"horizon": self.horizon}
         told = {**length, "warmup": self.warmup, "start": self.start, "batches": self.batches, "drain": drain}
         # said only where something is asked for: records of plain runs keep their keys
