@@ -95,7 +95,8 @@ def _laws() -> Iterator[dict[str, Any]]:
 def _profiles() -> Iterator[dict[str, Any]]:
     from jfsq_simpy.rates import PROFILES
 
-    yield from _registered(PROFILES, skip=("n_servers",))
+    for row in _registered(PROFILES, skip=("n_servers",)):
+        yield {**row, "parameters": ["file"]} if row["name"] == "file" else row  # a scenario says `file`, the function `path`
 
 
 def _knowledge() -> Iterator[dict[str, Any]]:

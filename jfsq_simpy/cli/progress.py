@@ -75,7 +75,7 @@ class Reporter:
         output.note(
             f"{_many(len(points), 'point')}, {_many(now.total, 'replication')}{there}: about {count(ahead.jobs * left)} jobs "
             f"to simulate by {ahead.engines}, roughly {duration(ahead.seconds * left)} on {_many(ahead.workers, 'core')}"
-            f"{ahead.beside}."
+            f"{ahead.beside}.{_and_then(self.scenario)}"
         )
         lacking = missing() if any(p.plan.engine == "auto" for p in points) else None
         if lacking:
@@ -91,6 +91,17 @@ class Reporter:
         self._bar = Bar(*columns, TimeRemainingColumn(), console=output.console(stderr=True), transient=True)
         self._task = self._bar.add_task("run", total=now.total, completed=now.done, speed="")
         self._bar.start()
+
+
+def _and_then(scenario: Scenario) -> str:
+    """What a wanted precision may add to that: how much is not known before."""
+    goals = {p.plan.precision for p in scenario.points()} - {None}
+    each = " each" if len(scenario.points()) > 1 else ""
+    return "".join(
+        f" Then more, until {g.metric} is known to {g.relative:.3g} of its value, for at most {duration(g.max_seconds)}{each}."
+        for g in goals
+        if g is not None
+    )
 
 
 def _speed(now: Progress) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import numbers
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -31,6 +32,7 @@ def as_law(spec: Any, what: str) -> Law:
     0.3333333333333333
     """
     if isinstance(spec, Law):
+        _check_variance(spec, what)
         return spec
     if isinstance(spec, str):
         spec = {"law": spec}
@@ -43,6 +45,15 @@ def as_law(spec: Any, what: str) -> Law:
     if name not in LAWS:
         raise ModelError(f"{what}: there is no law {name!r}{_nearest(name)}; known: {', '.join([*LAWS, *SYNONYMS])}.")
     return _built(name, {k: v for k, v in spec.items() if k != "law"}, what)
+
+
+def _check_variance(law: Law, what: str) -> None:
+    # of a law of one's own; warm-ups and what is said of intervals go by it
+    if not isinstance(law.variance, numbers.Real) or not law.variance >= 0:
+        raise ModelError(
+            f"{what}: law {law.name!r} has variance = {law.variance!r}; it must be a number >= 0 (at mean 1; math.inf where there "
+            "is none)."
+        )
 
 
 def is_frozen_scipy(spec: Any) -> bool:

@@ -187,7 +187,7 @@ def test_a_function_that_goes_wrong_later_is_named_with_its_value():
             draws[17] = -0.3
         return draws
 
-    law = from_function(sometimes)
+    law = from_function(sometimes, variance=1.0)
     with pytest.raises(ModelError, match=re.escape("sometimes(rng, 65536) gave -0.3 at place 17; sizes and gaps must be finite")):
         next(JobDraws(System(np.ones(2), load=0.5, places=3, size=law), Seed.of(1), 0).blocks())
 

@@ -6,7 +6,7 @@ import pytest
 from scipy import stats
 
 from jfsq_simpy.errors import ModelError
-from jfsq_simpy.laws import LAWS, Deterministic, Erlang, Exponential, FromScipy, as_law
+from jfsq_simpy.laws import LAWS, Deterministic, Erlang, Exponential, FromScipy, Law, as_law
 
 
 def test_names_tables_and_laws_are_all_accepted():
@@ -55,3 +55,10 @@ def test_every_example_is_the_law_it_is_the_example_of(example):
     name, table = example
     assert as_law(table, "x").name == name
     assert type(as_law(table, "x")) is LAWS[name]
+
+
+@pytest.mark.parametrize("variance", [None, "1", -1.0, float("nan")])
+def test_a_law_of_ones_own_needs_a_variance_that_is_one(variance):
+    mine = type("Mine", (Law,), {"name": "mine", "variance": variance, "draw": lambda self, rng, n: rng.random(n) * 2})
+    with pytest.raises(ModelError, match=r"size: law 'mine' has variance = .*must be a number >= 0"):
+        as_law(mine(), "size")
