@@ -18,7 +18,7 @@ import scipy
 from jfsq_simpy.errors import IdentityError
 from jfsq_simpy.estimate import Sample, spread
 from jfsq_simpy.identities import Identity, identities
-from jfsq_simpy.laws import Law
+from jfsq_simpy.laws import LAWS, Law
 from jfsq_simpy.laws.periodic import TimeVarying
 from jfsq_simpy.rates import FloatArray
 from jfsq_simpy.system import System
@@ -77,9 +77,10 @@ def what_is_off(found: list[Balance], system: System) -> list[str]:
         return []
     worst = max(off, key=lambda b: abs(b.z))
     uneven = "more or less comes in the window than in the long run, " if _uneven(system.arrivals) else ""
+    own = "the sizes drawn by a law of your own have another mean than 1, " if system.size.name not in LAWS else ""
     return [
         f"{len(off)} of {len(found)} identities of steady state are off by more than noise, most of all {worst.identity.name} "
-        f"(z = {worst.z:.1f}): either the warm-up is too short, {uneven}or this is a bug."
+        f"(z = {worst.z:.1f}): either the warm-up is too short, {uneven}{own}or this is a bug."
     ]
 
 

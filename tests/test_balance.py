@@ -62,6 +62,19 @@ def test_noise_beyond_the_capacity_of_all_is_noise():
     assert not [w for w in over.warnings if "steady state" in w]
 
 
+class Twice(jfsq.laws.Law):
+    name, variance = "twice", 1.0
+
+    def draw(self, rng, n):
+        return rng.exponential(2.0, n)
+
+
+def test_a_law_of_ones_own_whose_mean_is_not_1_is_suspected():
+    system = jfsq.System(rates=jfsq.rates.homogeneous(5), load=0.4, places=5, size=Twice())
+    (said,) = [w for w in jfsq.simulate(system, jobs=20_000, rng=1, workers=1).warnings if "steady state" in w]
+    assert "law of your own" in said
+
+
 class LargeToTheFirst:
     """Large jobs to one server, small ones to the other: of the large ones more are blocked."""
 

@@ -75,9 +75,10 @@ class Builder:
         except (ArithmeticError, TypeError, ValueError) as error:
             raise ScenarioError(f"system.rates: these values make no fleet that can be computed ({error}).") from None
         if counts_itself and table.servers not in (None, rates.n_servers):
+            make = "file makes" if profile == "file" else f"{profile} make"
             raise ScenarioError(
-                f"system.servers = {table.servers} does not agree with system.rates, whose "
-                f"{'file makes' if profile == 'file' else 'classes make'} {rates.n_servers} servers; leave system.servers out, or mend one of the two."
+                f"system.servers = {table.servers} does not agree with system.rates, whose {make} {rates.n_servers} servers; leave "
+                "system.servers out, or mend one of the two."
             )
         return rates
 

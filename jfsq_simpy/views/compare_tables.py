@@ -37,7 +37,7 @@ def ranking(found: Comparison) -> Table:
             with_interval(found.estimate(name)),
             *_beside(differences.get(name), level),
             short(found.estimate(name, "blocking_probability").value, 2),
-            short(found.estimate(name, "messages_per_job").value, 3),
+            _messages(found.estimate(name, "messages_per_job").value),
         )
     replications = len(next(iter(found.runs.values())).replications)
     table.caption = (
@@ -98,6 +98,10 @@ def _place(row: dict[Any, Any]) -> str:
 
 def _quantile(e: Estimate) -> str:
     return "0" if e.value == e.high == 0 else with_interval(e) if e.value else f"0 to {short(e.high, 2)}"
+
+
+def _messages(value: float) -> str:
+    return count(value) if value >= 1_000 else short(value, 3)
 
 
 def _signed(value: float) -> str:
