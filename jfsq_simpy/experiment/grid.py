@@ -206,8 +206,13 @@ class Work:
         goal = self.point.plan.precision
         assert goal is not None
         estimate = run_of(self.point, list(self.records.values()))[goal.metric]
+        known = (
+            f"= {estimate.value:.4g} is known to lie in {estimate.low:.3g} .. {estimate.high:.3g}"
+            if estimate.value
+            else f"was 0 in all replications and is known to be at most {estimate.high:.3g}"
+        )
         return (
-            f"{goal.metric} = {estimate.value:.4g} is known to +-{estimate.half_width:.3g}, not to {goal.relative:g} of its value, "
+            f"{goal.metric} {known}, not to {goal.relative:g} of its value, "
             f"after {goal.max_seconds:g} s; give more time (run.precision.max_seconds) or a coarser goal (relative)."
         )
 

@@ -7,6 +7,7 @@ Rule  what a column means is said under it; times come with their unit
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -36,9 +37,18 @@ def estimates(results: Results) -> Table:
 
 
 def _corrected(results: Sequence[PointResult]) -> str:
-    """By what the numbers are corrected, where they are."""
-    by = dict.fromkeys(e.method.partition(", controlled by ")[2] for p in results for e in p.estimates.values())
-    return "".join(f"\nCorrected by {name}." for name in by if name)
+    """By what the numbers are corrected, where they are; how many coefficients depends on the number of replications."""
+    by: dict[str, set[int]] = {}
+    for method in (e.method.partition(", controlled by ")[2] for p in results for e in p.estimates.values()):
+        name, _, coefficients = method.partition(" (")
+        by.setdefault(name, set()).update(int(n) for n in re.findall(r"\d+", coefficients))
+    return "".join(f"\nCorrected by {name}{_coefficients(n)}." for name, n in by.items() if name)
+
+
+def _coefficients(n: set[int]) -> str:
+    if not n:  # one is not counted
+        return ""
+    return f" ({min(n)}{f' to {max(n)}' if len(n) > 1 else ''} coefficients)"
 
 
 def exact(rows: Iterable[tuple[Point, Mapping[str, float] | None, str]]) -> Table:

@@ -121,6 +121,10 @@ def test_a_fleet_with_speeds_of_its_own_names_their_unit() -> None:
     assert "0.05 of the time units" in " ".join(shown.split()), "the average server does 20 jobs in one of the user's time units"
 
 
+def test_how_many_coefficients_is_said_once() -> None:
+    assert [tables._coefficients(n) for n in (set(), {5}, {2, 3, 5})] == ["", " (5 coefficients)", " (2 to 5 coefficients)"]
+
+
 # ---- figures -------------------------------------------------------------------------------------------------
 
 
