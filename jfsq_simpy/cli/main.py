@@ -35,15 +35,15 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("run")(run.run)
-app.command("exact")(exact.exact)
-app.command("bounds")(bounds.bounds)
-app.command("check")(check.check)
-app.command("scaling")(scaling.scaling)
-app.command("compare")(compare.compare)
-app.command("trace")(trace.trace)
-app.command("verify")(verify.verify)
-app.command("list")(listing.listing)
+app.command("run", short_help="Simulate a scenario; every replication is kept.")(run.run)
+app.command("exact", short_help="Solve a scenario exactly.")(exact.exact)
+app.command("bounds", short_help="What the paper says beforehand, and from which N on.")(bounds.bounds)
+app.command("check", short_help="Measured, exact and claimed, side by side.")(check.check)
+app.command("scaling", short_help="Slopes in N beside the theorem's orders.")(scaling.scaling)
+app.command("compare", short_help="Compare policies on the same jobs.")(compare.compare)
+app.command("trace", short_help="Look into a trace: every job of a run.")(trace.trace)
+app.command("verify", short_help="Is this installation right?")(verify.verify)
+app.command("list", short_help="What there is to choose from.")(listing.listing)
 
 
 @app.callback(invoke_without_command=True)
