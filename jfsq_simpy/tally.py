@@ -152,10 +152,7 @@ def groups_of(system: System, observe: Observables = NOTHING) -> Groups:
     rates = system.rates
     cuts = [system.n1().floor, system.n2.floor, *(m for m, _ in observe.idle_tails)]
     inner = np.array([c for c in cuts if 0 < c < rates.n_servers], dtype=np.int64)
-    if rates.n_classes <= MOST_CLASSES:
-        base = rates.first_server
-    else:
-        base = np.linspace(0, rates.n_servers, MOST_CLASSES + 1).astype(np.int64)
+    base = rates.first_server if rates.n_classes <= MOST_CLASSES else _edges_by_speed(rates)
     edges = np.unique(np.concatenate([base, inner]))
     first, last = _class_at(rates, edges[:-1]), _class_at(rates, edges[1:] - 1)
     fastest, slowest = rates.speeds[first], rates.speeds[last]
@@ -166,6 +163,21 @@ def groups_of(system: System, observe: Observables = NOTHING) -> Groups:
     unit = first if rates.n_classes <= MOST_BANDS else edges[:-1] * n_units // rates.n_servers
     band = np.unique(unit, return_inverse=True)[1].astype(np.int64)
     return Groups(edges, speeds, spread, np.where(first == last, first, -1), band)
+
+
+def _edges_by_speed(rates: Rates) -> IntArray:
+    """Where servers, fastest first, are cut so that no group spans more than a 4,096th of the range of log speeds.
+
+    Groups of as many servers each would put the few very fast or very slow ones of a long tail together.
+    """
+    cuts = np.geomspace(rates.fastest, rates.slowest, MOST_CLASSES + 1)[1:-1]
+    low, high = np.zeros(cuts.size, np.int64), np.full(cuts.size, rates.n_classes, np.int64)
+    while (low < high).any():  # for all cuts at once: the first class slower than the cut; speeds are never copied
+        middle = (low + high) // 2
+        slower = rates.speeds[np.minimum(middle, rates.n_classes - 1)] < cuts
+        high = np.where(slower, middle, high)
+        low = np.where(slower | (low == high), low, middle + 1)
+    return np.concatenate([[0], rates.first_of(low), [rates.n_servers]])
 
 
 def _class_at(rates: Rates, servers: IntArray) -> IntArray:

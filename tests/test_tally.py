@@ -1,5 +1,6 @@
 """Windows, bins, groups and sums: integers that add up in any order."""
 
+import itertools
 import math
 from dataclasses import fields
 
@@ -135,6 +136,17 @@ def test_every_server_is_in_one_group_of_its_own_speed(servers, load):
     assert groups.speeds[of].tolist() == system.rates.vector().tolist()
     assert groups.speed_class[of].tolist() == system.rates.class_of_server().tolist()
     assert groups.band[of].tolist() == system.rates.class_of_server().tolist()  # up to 64 classes, a band each
+
+
+def test_groups_of_a_long_tail_are_as_narrow_as_any():
+    speeds = np.random.default_rng(1).lognormal(0.0, 0.7, 20_000)
+    system = System(rates.from_speeds(speeds), alpha=0.5, places=2)
+    groups, mu = groups_of(system), system.rates.vector()
+    step = (mu[0] / mu[-1]) ** (1 / MOST_CLASSES) - 1
+    worst = max(mu[a] / mu[b - 1] - 1 for a, b in itertools.pairwise(groups.edges.tolist()))
+    assert worst == pytest.approx(groups.spread)
+    assert worst <= step * (1 + 1e-9) < 0.002
+    assert np.allclose(groups.speeds, [mu[a:b].mean() for a, b in itertools.pairwise(groups.edges.tolist())])
 
 
 def test_many_speeds_share_groups_within_the_spread_that_is_said():

@@ -28,7 +28,7 @@ from jfsq_simpy.experiment.plan import Point
 from jfsq_simpy.system import System
 from jfsq_simpy.tally import NOTHING, Observables, Outcome, Tally
 
-SCHEMA = 1
+SCHEMA = 2
 PACKAGES = ("jfsq_simpy", "numpy", "scipy", "simpy", "numba")
 
 

@@ -14,6 +14,7 @@ from jfsq_simpy import rates
 from jfsq_simpy.draws import Seed
 from jfsq_simpy.errors import DataError, PlanError
 from jfsq_simpy.experiment import Ledger, Plan, Point, Precision, Progress, run
+from jfsq_simpy.experiment.record import SCHEMA, decoded
 from jfsq_simpy.scenario import Scenario, results
 from jfsq_simpy.simulate import simulate
 from jfsq_simpy.system import System
@@ -158,8 +159,6 @@ def test_a_record_replays_to_the_same_bits(tmp_path: Path) -> None:
         batches=record["window"]["batches"],
         rng=record["seed"]["entropy"],
     )
-    from jfsq_simpy.experiment.record import decoded
-
     assert replayed.tallies[0] == [decoded(t) for t in record["tallies"]]
 
 
@@ -170,7 +169,9 @@ def test_a_damaged_record_counts_as_missing_and_is_said(tmp_path: Path, damage: 
     victim = tmp_path / next(iter(whole))
     text = victim.read_text()
     victim.write_text(
-        {"truncated": text[: len(text) // 2], "empty": "", "another schema": text.replace('"schema": 1', '"schema": 0')}[damage]
+        {"truncated": text[: len(text) // 2], "empty": "", "another schema": text.replace(f'"schema": {SCHEMA}', '"schema": 0')}[
+            damage
+        ]
     )
     again = Scenario.parse(TEXT).run(tmp_path, workers=1)
     assert any(str(victim) in note for note in again.notes)

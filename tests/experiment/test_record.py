@@ -13,7 +13,7 @@ from jfsq_simpy import laws, rates
 from jfsq_simpy.draws import Seed
 from jfsq_simpy.errors import DataError
 from jfsq_simpy.experiment import Plan, Point
-from jfsq_simpy.experiment.record import Record, decoded, encoded, key_of
+from jfsq_simpy.experiment.record import SCHEMA, Record, decoded, encoded, key_of
 from jfsq_simpy.system import System
 from jfsq_simpy.tally import Observables, Tally, groups_of
 
@@ -101,7 +101,7 @@ def test_large_fleets_are_told_apart_though_their_summary_is_short() -> None:
     assert key_of(point(System(one, load=0.9, places=2)), "chain") != key_of(point(System(other, load=0.9, places=2)), "chain")
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"schema": 0}', '{"schema": 1}', "nonsense", "null"])
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"schema": 0}', f'{{"schema": {SCHEMA}}}', "nonsense", "null"])
 def test_what_is_no_record_is_refused(text: str) -> None:
     with pytest.raises(DataError):
         Record.from_json(text)
