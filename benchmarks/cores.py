@@ -46,7 +46,7 @@ class Case:
 
 
 CASES = (
-    Case("chain", 1_000, 5e7, 4),
+    Case("chain", 1_000, 5e7, 8),
     Case("chain", 1_000_000, 2e7, 4),
     Case("events", 1_000, 1e7, 4),
     Case("events", 100_000, 1e7, 4),
