@@ -237,3 +237,16 @@ def test_p_w_of_large_fleets_of_equal_servers(n, truth, relative, horizon):
     p_w = found.waiting_probability
     assert p_w.low <= truth <= p_w.high
     assert p_w.half_width <= relative * truth * 1.05
+
+
+def test_surges_are_0_in_the_mean_to_a_thousandth_of_what_arrives():
+    system = jfsq.System(jfsq.rates.linear(50, ratio=3), load=0.9, places=3)
+    run = jfsq.simulate(
+        system, horizon=4_000, replications=40, rng=5, engine="chain", observe=Observables(surges=surges_of(system))
+    )
+    means = np.array([batches[0].surges / batches[0].snapshots for batches in run.tallies])
+    expected = system.arrival_rate / 8  # arrivals from one snapshot to the next
+    error = means.std(axis=0, ddof=1) / np.sqrt(len(means))
+    assert error[0] < expected / 1_000, "sharp enough to see a hundredth missing"
+    bound = stats.t.isf(FALSE_ALARM / (2 * means.shape[1]), len(means) - 1)
+    assert np.all(np.abs(means.mean(axis=0)) < bound * error)
