@@ -28,7 +28,7 @@ from benchmarks.side_by_side import Contender, machine, table, take_turns
 from jfsq_simpy import System
 from jfsq_simpy.draws import JobDraws
 from jfsq_simpy.jobs import events, process
-from jfsq_simpy.jobs.trace import MemorySink
+from jfsq_simpy.jobs.sinks import MemorySink
 from jfsq_simpy.tally import N_BINS, Tally, Window, groups_of
 
 # ---- the C++ loop --------------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ import scipy
 from jfsq_simpy import engines, exact, metrics, rates
 from jfsq_simpy.draws import Seed
 from jfsq_simpy.engines import ENGINES
-from jfsq_simpy.jobs.trace import MemorySink
+from jfsq_simpy.jobs.sinks import MemorySink
 from jfsq_simpy.simulate import simulate
 from jfsq_simpy.system import System
 from jfsq_simpy.tally import Observables, Outcome, Window, merged

@@ -1,4 +1,4 @@
-"""The trace: one row a job, in memory or in a file, and the sinks engines write it to.
+"""The trace: one row a job, in memory or in a file, and the recording it is made by.
 
 In    blocks of columns from an engine
 Out   a Trace: any column, a DataFrame on demand, `check()`; `open_sink` for whoever runs an engine
@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,8 +23,9 @@ from jfsq_simpy.draws import Seed
 from jfsq_simpy.errors import PlanError
 from jfsq_simpy.jobs.counting import Columns
 from jfsq_simpy.jobs.records import COLUMN_TYPES, Sink
+from jfsq_simpy.jobs.sinks import MemoryStore, Numbered, Store
 from jfsq_simpy.jobs.trace_check import check_rows
-from jfsq_simpy.jobs.trace_rows import BLOCK_ROWS, REPLICATION, TRACE_TYPES, MemoryRows, Rows, TraceFacts, column
+from jfsq_simpy.jobs.trace_rows import REPLICATION, TRACE_TYPES, MemoryRows, Rows, TraceFacts
 from jfsq_simpy.rates import FloatArray
 from jfsq_simpy.system import System
 from jfsq_simpy.tally import Window
@@ -163,54 +164,7 @@ class Trace:
         check_rows(self.facts, self.rows)
 
 
-# ---- sinks ---------------------------------------------------------------------------------------------------
-
-
-class MemorySink:
-    """Keeps every row in memory."""
-
-    def __init__(self) -> None:
-        self.blocks: list[Columns] = []
-
-    def write(self, columns: Columns) -> None:
-        self.blocks.append(columns)
-
-    def columns(self) -> Columns:
-        """All rows so far, as one array a column."""
-        if not self.blocks:
-            return {name: np.empty(0, kind) for name, kind in COLUMN_TYPES.items()}
-        return {name: np.concatenate([b[name] for b in self.blocks]) for name in self.blocks[0]}
-
-
-class Store(Protocol):
-    """Where a Recording puts rows."""
-
-    def write(self, columns: Columns) -> None:
-        """Take the next rows."""
-
-    def commit(self) -> Rows:
-        """All rows, complete."""
-
-    def discard(self) -> None:
-        """Leave nothing behind."""
-
-
-class MemoryStore(MemorySink):
-    """A MemorySink that knows the servers' rates, and so can hand out rows."""
-
-    def __init__(self, facts: TraceFacts, speeds: FloatArray) -> None:
-        super().__init__()
-        self.facts, self.speeds = facts, speeds
-
-    def commit(self) -> Rows:
-        columns = self.columns()
-        if len(self.facts.replications) > 1:
-            columns.setdefault(REPLICATION, np.empty(0, np.int64))
-        self.blocks = []
-        return MemoryRows(columns, self.speeds)
-
-    def discard(self) -> None:
-        self.blocks = []
+# ---- in the making -------------------------------------------------------------------------------------------
 
 
 class Recording:
@@ -261,17 +215,6 @@ class Recording:
                 self._before = None
 
 
-class Numbered:
-    """The sink of one replication among several."""
-
-    def __init__(self, store: Store, replication: int) -> None:
-        self.store, self.replication = store, replication
-
-    def write(self, columns: Columns) -> None:
-        number = np.full(columns["job"].size, self.replication, np.int64)
-        self.store.write({REPLICATION: number, **columns})
-
-
 def open_sink(
     trace: bool | str | Path,
     system: System,
@@ -308,4 +251,4 @@ def _unwind(number: int, frame: FrameType | None) -> None:
     raise SystemExit(128 + number)
 
 
-__all__ = ["BLOCK_ROWS", "MemorySink", "Recording", "Trace", "TraceFacts", "column", "open_sink"]
+__all__ = ["Recording", "Trace", "TraceFacts", "open_sink"]

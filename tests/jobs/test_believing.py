@@ -15,7 +15,7 @@ from jfsq_simpy.draws import JobDraws, Seed
 from jfsq_simpy.engines import able
 from jfsq_simpy.errors import JfsqError, ModelError
 from jfsq_simpy.jobs import process
-from jfsq_simpy.jobs.trace import MemorySink
+from jfsq_simpy.jobs.sinks import MemorySink
 from jfsq_simpy.metrics import METRICS, averages
 from jfsq_simpy.policies import Policy
 from jfsq_simpy.policies.policy import break_tie, nothing

@@ -7,7 +7,7 @@ import pytest
 
 from jfsq_simpy.draws import Seed
 from jfsq_simpy.jobs import choices, events, order, process
-from jfsq_simpy.jobs.trace import MemorySink
+from jfsq_simpy.jobs.sinks import MemorySink
 from jfsq_simpy.rates import homogeneous
 from jfsq_simpy.system import System
 from jfsq_simpy.tally import Window

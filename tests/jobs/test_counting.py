@@ -9,7 +9,7 @@ from jfsq_simpy import System, rates
 from jfsq_simpy.draws import Seed
 from jfsq_simpy.jobs import process, records
 from jfsq_simpy.jobs.counting import JobCounter
-from jfsq_simpy.jobs.trace import MemorySink
+from jfsq_simpy.jobs.sinks import MemorySink
 from jfsq_simpy.tally import Observables, Tally, Window, groups_of, ticks, time_bin
 from tests.jobs.systems import Case, random_case
 

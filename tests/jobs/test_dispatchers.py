@@ -10,7 +10,8 @@ from jfsq_simpy import System, rates, simulate
 from jfsq_simpy.draws import JobDraws, Seed
 from jfsq_simpy.errors import ModelError, PlanError
 from jfsq_simpy.jobs import kernels, process
-from jfsq_simpy.jobs.trace import MemorySink, Trace
+from jfsq_simpy.jobs.sinks import MemorySink
+from jfsq_simpy.jobs.trace import Trace
 from jfsq_simpy.knowledge import Knowledge
 from jfsq_simpy.policies import AskWork
 from jfsq_simpy.tally import NOTHING, Window

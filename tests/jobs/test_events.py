@@ -14,7 +14,7 @@ from jfsq_simpy import System, rates
 from jfsq_simpy.draws import Seed
 from jfsq_simpy.errors import PlanError
 from jfsq_simpy.jobs import bits, process
-from jfsq_simpy.jobs.trace import MemorySink
+from jfsq_simpy.jobs.sinks import MemorySink
 from jfsq_simpy.tally import NOTHING, Observables, Window
 from tests.jobs.systems import Case, Lattice, random_case, with_a_query
 
@@ -151,7 +151,7 @@ PLAIN_PYTHON = """
 import numpy as np
 from jfsq_simpy.draws import Seed
 from jfsq_simpy.jobs import events, process
-from jfsq_simpy.jobs.trace import MemorySink
+from jfsq_simpy.jobs.sinks import MemorySink
 from systems import random_case
 
 np.seterr(over="ignore")  # words wrap on purpose

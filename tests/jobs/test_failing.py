@@ -19,7 +19,7 @@ from jfsq_simpy.errors import IdentityError, JfsqError, ModelError, PlanError
 from jfsq_simpy.jobs import failing, process
 from jfsq_simpy.jobs.failing import FailingServer, Lookout
 from jfsq_simpy.jobs.job import Job
-from jfsq_simpy.jobs.trace import MemorySink
+from jfsq_simpy.jobs.sinks import MemorySink
 from jfsq_simpy.metrics import METRICS, averages
 from jfsq_simpy.policies import Sight
 from jfsq_simpy.policies.policy import choose_among

@@ -12,7 +12,7 @@ from scipy import stats
 from jfsq_simpy import System, rates
 from jfsq_simpy.draws import JobDraws, Seed
 from jfsq_simpy.jobs import process
-from jfsq_simpy.jobs.trace import MemorySink
+from jfsq_simpy.jobs.sinks import MemorySink
 from jfsq_simpy.metrics import METRICS, averages
 from jfsq_simpy.policies import Sight
 from jfsq_simpy.policies.policy import choose_among

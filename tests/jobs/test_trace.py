@@ -10,7 +10,8 @@ import pytest
 from jfsq_simpy.draws import Seed
 from jfsq_simpy.engines import ENGINES
 from jfsq_simpy.errors import DataError, PlanError
-from jfsq_simpy.jobs.trace import MemorySink, Recording, Trace, open_sink
+from jfsq_simpy.jobs.sinks import MemorySink
+from jfsq_simpy.jobs.trace import Recording, Trace, open_sink
 from jfsq_simpy.jobs.trace_rows import BLOCK_ROWS, MemoryRows, TraceFacts
 from jfsq_simpy.rates import from_speeds
 from jfsq_simpy.system import System

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from jfsq_simpy.draws import Seed
 from jfsq_simpy.engines import ENGINES
 from jfsq_simpy.errors import IdentityError
-from jfsq_simpy.jobs.trace import MemorySink, Trace
+from jfsq_simpy.jobs.sinks import MemorySink
+from jfsq_simpy.jobs.trace import Trace
 from jfsq_simpy.jobs.trace_rows import MemoryRows, TraceFacts, column
 from jfsq_simpy.rates import from_speeds
 from jfsq_simpy.system import System

@@ -13,7 +13,8 @@ from jfsq_simpy.draws import JobDraws, Seed
 from jfsq_simpy.engines import ENGINES
 from jfsq_simpy.errors import IdentityError
 from jfsq_simpy.jobs import process
-from jfsq_simpy.jobs.trace import MemorySink, Trace
+from jfsq_simpy.jobs.sinks import MemorySink
+from jfsq_simpy.jobs.trace import Trace
 from jfsq_simpy.policies import CARDS, POLICIES
 from jfsq_simpy.tally import NOTHING, Observables, Window
 from tests.jobs.systems import Lattice, random_case

@@ -11,7 +11,8 @@ from jfsq_simpy.draws import Seed
 from jfsq_simpy.engines import ENGINES, able
 from jfsq_simpy.errors import ModelError, PlanError
 from jfsq_simpy.jobs import process
-from jfsq_simpy.jobs.trace import MemorySink, Trace
+from jfsq_simpy.jobs.sinks import MemorySink
+from jfsq_simpy.jobs.trace import Trace
 from jfsq_simpy.policies import CARDS, POLICIES
 from jfsq_simpy.tally import Window
 

@@ -9,7 +9,7 @@ from scipy import stats
 from jfsq_simpy import System, rates
 from jfsq_simpy.draws import Seed
 from jfsq_simpy.engines import ENGINES
-from jfsq_simpy.jobs.trace import MemorySink
+from jfsq_simpy.jobs.sinks import MemorySink
 from jfsq_simpy.policies import CARDS, POLICIES
 from jfsq_simpy.tally import Window
 
