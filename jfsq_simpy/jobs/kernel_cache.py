@@ -52,6 +52,8 @@ def kept(fast: Any) -> Any:
 def kernel_sources(package: Path = PACKAGE) -> list[Path]:
     """The files with kernels, what they import from the two rooms, and so on; of other rooms what they import themselves.
 
+    What a package's page hands on is looked up where the page takes it from.
+
     >>> {"bits.py", "kernels.py", "first.py", "tally.py"} <= {path.name for path in kernel_sources()}
     True
     """
@@ -70,12 +72,22 @@ def kernel_sources(package: Path = PACKAGE) -> list[Path]:
     return [*sorted(inside), *sorted(outside)]
 
 
-def _imported(text: str, package: Path) -> Iterator[Path]:
-    for place, names in IMPORTS.findall(text):
+def _imported(text: str, package: Path, wanted: set[str] | None = None, pages: tuple[Path, ...] = ()) -> Iterator[Path]:
+    """The files a source imports names from, all names or those wanted.
+
+    A package hands names on: then also the files its page takes these names from. `pages` have been turned to.
+    """
+    for place, listed in IMPORTS.findall(text):
+        names = set(re.findall(r"\w+", listed))
+        taken = names if wanted is None else names & wanted
         module = package.joinpath(*place.split("."))
+        page = module / "__init__.py"
         # a name may be a module itself, or be taken from a module or a package
-        by_name = [module / f"{name}.py" for name in re.findall(r"\w+", names)]
-        yield from (path for path in (*by_name, module.with_suffix(".py"), module / "__init__.py") if path.is_file())
+        by_name = [module / f"{name}.py" for name in sorted(taken)]
+        if taken:
+            yield from (path for path in (*by_name, module.with_suffix(".py"), page) if path.is_file())
+        if taken and page.is_file() and page not in pages:  # packages may take from one another
+            yield from _imported(page.read_text("utf-8"), package, taken, (*pages, page))
 
 
 def fingerprint(sources: Iterable[Path]) -> str:

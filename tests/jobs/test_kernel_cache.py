@@ -97,6 +97,30 @@ def test_a_kernel_is_compiled_once_and_again_when_a_helper_or_a_constant_elsewhe
     assert run(copy)[:2] == (1015.0, True)  # the version before is still there
 
 
+def test_a_constant_that_another_rooms_page_hands_on_is_followed_to_where_it_is_written(copy: Path) -> None:
+    room = copy / "room"
+    (room / "inside").mkdir(parents=True)
+    files = {
+        "__init__": "from jfsq_simpy.room import other\nfrom jfsq_simpy.room.inside import (\n    STEP,\n    LENGTH,\n)\n",
+        "other": "from jfsq_simpy.room.beyond import WIDTH\n",
+        "beyond": "WIDTH = 1\n",
+        "inside/__init__": "from jfsq_simpy.room.inside.lengths import LENGTH\nfrom jfsq_simpy.room.inside.steps import STEP\n",
+        "inside/lengths": "LENGTH = 1\n",
+        "inside/steps": "STEP = 10\n",
+    }
+    for name, text in files.items():
+        (room / f"{name}.py").write_text(text)
+    edit(copy / "jobs/outer.py", "inner import STEP, Pair, add", "inner import Pair, add\nfrom jfsq_simpy.room import STEP")
+    followed = [path.relative_to(room).as_posix() for path in kernel_cache.kernel_sources(copy) if room in path.parents]
+    assert followed == ["__init__.py", "inside/__init__.py", "inside/steps.py"]
+    assert run(copy)[:2] == (1008.0, False)
+    assert run(copy)[:2] == (1008.0, True)
+    edit(room / "inside/steps.py", "STEP = 10", "STEP = 20")
+    assert run(copy)[:2] == (2008.0, False)
+    edit(room / "inside/lengths.py", "LENGTH = 1", "LENGTH = 2")  # no kernel is made of it
+    assert run(copy)[:2] == (2008.0, True)
+
+
 def test_an_argument_whose_class_has_gone_is_no_hindrance(copy: Path) -> None:
     run(copy)
     for name in ("inner", "outer"):
