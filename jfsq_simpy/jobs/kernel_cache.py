@@ -54,7 +54,7 @@ def kernel_sources(package: Path = PACKAGE) -> list[Path]:
 
     What a package's page hands on is looked up where the page takes it from.
 
-    >>> {"bits.py", "kernels.py", "first.py", "tally.py"} <= {path.name for path in kernel_sources()}
+    >>> {"bits.py", "kernels.py", "first.py", "bins.py"} <= {path.name for path in kernel_sources()}
     True
     """
     texts = {path: path.read_text("utf-8") for room in ROOMS for path in (package / room).glob("*.py")}
