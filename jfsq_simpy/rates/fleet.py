@@ -145,7 +145,7 @@ class Rates:
         """
         if not capacity >= 0:
             raise ModelError(f"capacity = {capacity} must be a number at or above 0.")
-        edge = self._capacity_before_class
+        edge = self.capacity_before_class
         if capacity >= edge[-1] * (1 - BOUNDARY_TOLERANCE):
             return CriticalIndex(self.n_servers, float(self.n_servers))
         k = int(np.searchsorted(edge, capacity * (1 + BOUNDARY_TOLERANCE), side="right")) - 1
@@ -155,7 +155,8 @@ class Rates:
         return CriticalIndex(first + whole, max(first + inside, float(first + whole)))
 
     @cached_property
-    def _capacity_before_class(self) -> FloatArray:
+    def capacity_before_class(self) -> FloatArray:
+        """float array (n_classes + 1,): what all servers faster than class k can do together, jobs per unit time; at the end, N."""
         edges = np.zeros(self.n_classes + 1)
         np.cumsum(self.speeds if self.all_distinct else self.speeds * self.counts, out=edges[1:])
         return edges

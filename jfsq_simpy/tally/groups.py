@@ -103,5 +103,5 @@ def _class_at(rates: Rates, servers: IntArray) -> IntArray:
 def _mean_speeds(rates: Rates, edges: IntArray) -> FloatArray:
     # capacity up to each edge, then differences: exact enough for a mean over adjacent speeds
     k = np.minimum(_class_at(rates, edges), rates.n_classes - 1)
-    capacity = rates._capacity_before_class[k] + (edges - rates.first_of(k)) * rates.speeds[k]
+    capacity = rates.capacity_before_class[k] + (edges - rates.first_of(k)) * rates.speeds[k]
     return np.asarray(np.diff(capacity) / np.diff(edges))
