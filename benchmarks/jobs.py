@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 
@@ -135,7 +136,7 @@ def _insist(holds: bool, otherwise: str) -> None:
 # ---- then the times ------------------------------------------------------------------------------------------
 
 
-def engine(module, system: System, jobs: float) -> Contender:  # type: ignore[no-untyped-def]
+def engine(module: ModuleType, system: System, jobs: float) -> Contender:
     """One of our engines on about `jobs` arrivals, its draws and tally included."""
 
     def once(number: int) -> tuple[float, float]:

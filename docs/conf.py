@@ -16,8 +16,6 @@ from typing import Any
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]  # `pages`, and the package where it is not installed
 
-from pages import write_pages  # noqa: E402
-
 project = "jfsq_simpy"
 author = "The jfsq_simpy authors"
 copyright = "the jfsq_simpy authors, BSD-3-Clause"
@@ -84,6 +82,8 @@ def _prose(text: str) -> str:
 
 
 def setup(app: Any) -> None:
+    from pages import write_pages  # found once the path above is set
+
     app.connect("builder-inited", lambda app: write_pages())
     app.connect("autodoc-process-docstring", lambda app, what, name, thing, options, lines: _replace(lines))
 

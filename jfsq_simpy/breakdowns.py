@@ -15,9 +15,11 @@ from typing import Any
 
 from jfsq_simpy.errors import ModelError
 from jfsq_simpy.knowledge import Knowledge
-from jfsq_simpy.laws import Law, as_law
+from jfsq_simpy.laws import Exponential, Law, as_law
 from jfsq_simpy.laws.parameters import number
 from jfsq_simpy.policies import OneQueue, Policy
+
+MEMORYLESS = Exponential()
 
 
 @dataclass(frozen=True)
@@ -41,8 +43,8 @@ class Breakdowns:
 
     mean_up: float
     mean_down: float
-    up: Law = "exponential"  # type: ignore[assignment]  # names and tables become Laws below
-    down: Law = "exponential"  # type: ignore[assignment]
+    up: Law = MEMORYLESS  # names and tables become Laws below
+    down: Law = MEMORYLESS
     seen: bool = True
 
     def __post_init__(self) -> None:

@@ -14,7 +14,7 @@ import numbers
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeGuard
 
 from numpy.typing import ArrayLike
 
@@ -203,12 +203,12 @@ def _load_from_alpha(alpha: float, n_servers: int) -> float:
 
 
 def _checked_load(load: float | None) -> float:
-    if not (_is_number(load) and 0 < load < math.inf):  # type: ignore[operator]
+    if not (_is_number(load) and 0 < load < math.inf):
         raise ModelError(
             f"load = {load} must be a finite number above 0: with no arrivals there is nothing to measure. "
             "Give the arrival rate as a share of total capacity, for example load = 0.9."
         )
-    return float(load)  # type: ignore[arg-type]
+    return float(load)
 
 
 def _checked_places(places: int) -> int:
@@ -220,5 +220,5 @@ def _checked_places(places: int) -> int:
     return int(places)
 
 
-def _is_number(value: object) -> bool:
+def _is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value)

@@ -118,15 +118,17 @@ def _refuse_what_has_no_slope(scenario: Scenario, source: str) -> None:
         raise ScenarioError(
             f"{source}: a slope in N needs a sweep over at least two fleet sizes; say --set 'sweep.{ALONG}=[100, 1000, 10000]'."
         )
+    alphas: list[float] = []
     for point in points:
         try:
-            Parameters.from_system(point.system)
+            alphas.append(Parameters.from_system(point.system).alpha)
         except JfsqError as error:
             raise type(error)(f"{source}: {error} (at {point})") from None
-        at = [p.system.alpha for p in points if _others(p) == _others(point)]
-        if max(at) - min(at) > 1e-9:  # type: ignore[type-var, operator]  # Parameters has refused loads without an alpha
+    for point in points:
+        at = [alpha for p, alpha in zip(points, alphas, strict=True) if _others(p) == _others(point)]
+        if max(at) - min(at) > 1e-9:
             raise PlanError(
-                f"{source}: at a fixed load alpha changes with N ({min(at):.3g} to {max(at):.3g}), "  # type: ignore[type-var]
+                f"{source}: at a fixed load alpha changes with N ({min(at):.3g} to {max(at):.3g}), "
                 "but Theorem 1 speaks of one alpha as N grows; give system.alpha instead of system.load."
             )
 

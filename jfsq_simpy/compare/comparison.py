@@ -213,8 +213,8 @@ class Comparison:
     def _trace(self, policy: str, replication: int, most: int) -> Any:
         run = self.runs[self.policy(policy)]
         horizon = min(run.window.length, most / run.system.arrival_rate)
-        plan = {"horizon": horizon, "warmup": run.window.warmup, "start": run.start, "rng": run.seed}
-        return simulate(run.system, **plan, replications=[replication], trace=True).trace  # type: ignore[arg-type]
+        plan: dict[str, Any] = {"horizon": horizon, "warmup": run.window.warmup, "start": run.start, "rng": run.seed}
+        return simulate(run.system, **plan, replications=[replication], trace=True).trace
 
     def _described(self, name: str, run: Run) -> dict[str, Any]:
         return {

@@ -73,11 +73,21 @@ def compare(
     systems = {name: system.replaced(policy=spec) for name, spec in specs.items()}
     chosen, length, seed = common_engines(systems, engine), window_length(system, horizon, jobs), Seed.of(rng)
     warm, warnings = _warmup(systems, chosen, warmup, length, seed, start)
-    plan = {"horizon": length, "warmup": warm, "replications": replications, "start": start, "drain": drain, "level": level}
     runs = {}
     for i, (name, one) in enumerate(systems.items()):
-        tell = _shifted(progress, i, len(systems))
-        runs[name] = simulate(one, **plan, engine=chosen[name].name, rng=seed, workers=workers, progress=tell)  # type: ignore[arg-type]
+        runs[name] = simulate(
+            one,
+            horizon=length,
+            warmup=warm,
+            replications=replications,
+            engine=chosen[name].name,
+            rng=seed,
+            start=start,
+            drain=drain,
+            level=level,
+            workers=workers,
+            progress=_shifted(progress, i, len(systems)),
+        )
         runs[name].warnings[:0] = [warnings[name]] if name in warnings else []
     return Comparison(runs, metric, against or "")
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 from jfsq_simpy.errors import ModelError
 from jfsq_simpy.policies.card import Card
@@ -53,8 +53,8 @@ def as_policy(spec: Policy | Chooser | str | Mapping[str, Any]) -> Policy:
         return spec
     if isinstance(spec, str):
         spec = {"name": spec}
-    if callable(getattr(spec, "choose", None)) and not isinstance(spec, type):
-        query = Chosen(spec)  # type: ignore[arg-type]
+    if _chooses(spec):
+        query = Chosen(spec)
         return Policy(query.name, nothing, query, full_last=False, messages=getattr(spec, "messages", "poll"))
     if not isinstance(spec, Mapping) or "name" not in spec:
         raise ModelError(
@@ -69,3 +69,8 @@ def as_policy(spec: Policy | Chooser | str | Mapping[str, Any]) -> Policy:
     except TypeError as error:
         raise ModelError(f"policy: {name!r}: {error}.") from None
     return POLICIES[name](**parameters)
+
+
+def _chooses(spec: object) -> TypeGuard[Chooser]:
+    """Whether it is a rule of the user's own; a class is not: an object of it is."""
+    return callable(getattr(spec, "choose", None)) and not isinstance(spec, type)

@@ -170,10 +170,11 @@ def rule(name: str) -> str:
     return " ".join((inspect.getdoc(POLICIES[name]) or "").split("\n\n")[0].split())
 
 
-def _polled(d: Any, p_slow: float | None, p_fast: float | None) -> AskEachClass | AskFastSlow:
+def _polled(d: Any, p_slow: Any, p_fast: Any) -> AskEachClass | AskFastSlow:
+    """Both probabilities or none; one alone is for the query to refuse."""
     if p_slow is None and p_fast is None:
         return AskEachClass(_as_tuple(d))
-    return AskFastSlow(_as_tuple(d), p_slow, p_fast)  # type: ignore[arg-type]  # it refuses None
+    return AskFastSlow(_as_tuple(d), p_slow, p_fast)
 
 
 def _as_tuple(values: Any) -> Any:

@@ -186,10 +186,8 @@ class Rates:
             summary |= {"speeds": self.speeds.tolist(), "counts": self.counts.tolist()}
         return summary
 
-    def __eq__(self, other: object) -> bool:
+    def __eq__(self, other: object) -> bool:  # so Rates have no hash, and could have none: there are arrays inside
         if not isinstance(other, Rates):
             return NotImplemented
         same = np.array_equal(self.speeds, other.speeds) and np.array_equal(self.counts, other.counts)
         return same and (self.time_unit, self.labels) == (other.time_unit, other.labels)
-
-    __hash__ = None  # type: ignore[assignment]  # arrays inside

@@ -180,12 +180,12 @@ def replay(
     >>> found.difference()[["server", "wait_before", "wait", "difference"]].to_numpy().tolist()
     [[0.0, 0.0, 0.0, 0.0], [1.0, 1.0, 0.0, -1.0], [0.0, 0.0, 0.5, 0.5]]
     """
-    source = _trace_in(log)
-    if source is None:
+    source = _opened(log)
+    if not isinstance(source, Trace):
         if rates is None or places is None:
             raise PlanError("replay: a log does not say how fast its servers are and what they hold; give rates and places.")
         fleet, names, index_of = _fleet(rates)
-        jobs = read_log(log, fleet, index_of)  # type: ignore[arg-type]
+        jobs = read_log(source, fleet, index_of)
         seed, number, load = Seed.of(rng), 0, None
     else:
         number = _replication(source, replication)
@@ -201,15 +201,13 @@ def replay(
 # ---- parts ---------------------------------------------------------------------------------------------------
 
 
-def _trace_in(log: Any) -> Trace | None:
-    """The Trace handed over, or in the file named; None for any other log."""
-    if isinstance(log, Trace):
-        return log
+def _opened(log: str | Path | pd.DataFrame | Trace) -> str | Path | pd.DataFrame | Trace:
+    """The Trace in the file named; any other log, and a Trace, as it is."""
     if isinstance(log, (str, Path)) and Path(log).suffix.lower() in (".parquet", ".pq"):
         from jfsq_simpy.jobs.trace_file import is_trace
 
-        return Trace.read(log) if is_trace(log) else None
-    return None
+        return Trace.read(log) if is_trace(log) else log
+    return log
 
 
 def _fleet(rates: Rates | ArrayLike) -> tuple[Rates, tuple[Any, ...], Any]:

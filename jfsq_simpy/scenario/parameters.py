@@ -105,7 +105,7 @@ def _argument(function: Callable[..., Any], key: str) -> str:
 
 def _hints(function: Callable[..., Any]) -> dict[str, Any]:
     try:
-        return typing.get_type_hints(getattr(function, "__init__") if isinstance(function, type) else function)  # noqa: B009
+        return typing.get_type_hints(getattr(function, "__init__") if isinstance(function, type) else function)  # noqa: B009  # mypy: x.__init__ may be unsound
     except (NameError, TypeError):  # a user's annotation that cannot be evaluated here
         return {}
 
@@ -121,7 +121,7 @@ def _field_type(hint: Any) -> Any:
         return hint
     if typing.get_origin(hint) in (list, Sequence, tuple) and typing.get_args(hint)[:1] in ((int,), (float,), (str,)):
         inner = typing.get_args(hint)[0]
-        return list[Whole] if inner is int else list[inner]  # type: ignore[valid-type]
+        return types.GenericAlias(list, (Whole if inner is int else inner,))
     return Any
 
 

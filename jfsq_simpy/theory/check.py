@@ -19,7 +19,7 @@ from jfsq_simpy.metrics import METRICS
 from jfsq_simpy.run import Run
 from jfsq_simpy.system import System
 from jfsq_simpy.theory import conditions, smallest
-from jfsq_simpy.theory.evidence import Evidence, evidence_of
+from jfsq_simpy.theory.evidence import Evidence, Finding, evidence_of
 from jfsq_simpy.theory.families import like
 from jfsq_simpy.theory.geometry import Parameters
 from jfsq_simpy.theory.lemmas import unreachable
@@ -63,7 +63,7 @@ def check(
     if statements is None:
         statements = statements_of(system) if parameters else []
     lines = [
-        *(_statement_line(s, evidence) for s in statements if s.relation != "order"),
+        *(_statement_line(s, s.relation, evidence) for s in statements if s.relation != "order"),
         *_reference_lines(system, evidence),
         *_law_lines(evidence, _truth(system, measured, law)),
         *_identity_lines(evidence),
@@ -124,20 +124,20 @@ def _notes(system: System, p: Parameters) -> Iterator[str]:
 # ---- lines ---------------------------------------------------------------------------------------------------
 
 
-def _statement_line(s: Statement, evidence: Evidence) -> Line:
+def _statement_line(s: Statement, relation: Relation, evidence: Evidence) -> Line:
     found = evidence.measured(s.measure)
-    verdict, z, note = _statement_verdict(s, found)
-    return Line("statement", s.name, s.variant, s.quantity, s.relation, s.bound, found, verdict, z, note)  # type: ignore[arg-type]
+    verdict, z, note = _statement_verdict(s, relation, found)
+    return Line("statement", s.name, s.variant, s.quantity, relation, s.bound, found, verdict, z, note)
 
 
-def _statement_verdict(s: Statement, found: Any) -> tuple[Verdict, float, str]:
+def _statement_verdict(s: Statement, relation: Relation, found: Finding | None) -> tuple[Verdict, float, str]:
     if not s.sound:
         return "not judged", float("nan"), "printed reading"
     if not s.applies:
         return "condition not met", float("nan"), _how_far(s)
     if found is None:
         return "not judged", float("nan"), "not counted"
-    verdict, z = judge(found, s.relation, s.bound, s.log_bound)  # type: ignore[arg-type]
+    verdict, z = judge(found, relation, s.bound, s.log_bound)
     if s.vacuous and verdict != "violated":
         return "vacuous", z, f"always at most {s.trivial:.4g}" if s.relation == "<=" else f"always at least {s.trivial:.4g}"
     return verdict, z, ""

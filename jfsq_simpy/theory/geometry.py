@@ -107,9 +107,11 @@ class Parameters:
         >>> Parameters.of(log_n=34 * math.log(10), alpha=0.25, places=2).nu
         3.0
         """
-        if (n_servers is None) == (log_n is None):
+        if log_n is None and n_servers is not None:
+            log_n = math.log(n_servers)
+        elif log_n is None or n_servers is not None:
             raise ModelError("give exactly one of n_servers and log_n.")
-        log_n = math.log(n_servers) if n_servers is not None else float(log_n)  # type: ignore[arg-type]
+        log_n = float(log_n)
         if epsilon is None:
             epsilon = default_epsilon(alpha, places, mu_n2, slowest)
         delta = default_delta(slowest) if delta is None else delta

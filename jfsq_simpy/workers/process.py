@@ -136,14 +136,15 @@ def main() -> None:
 
 def _answer(message: bytes) -> bytes:
     try:
-        return cloudpickle.dumps((True, pickle.loads(message)()))  # type: ignore[no-any-return]
+        answer: bytes = cloudpickle.dumps((True, pickle.loads(message)()))
     except Exception as error:
         if not isinstance(error, JfsqError):  # those say in one line all there is to say
             error.add_note(f"in a worker process:\n{traceback.format_exc()}")
         try:
-            return cloudpickle.dumps((False, error))  # type: ignore[no-any-return]
+            answer = cloudpickle.dumps((False, error))
         except Exception:  # an exception that cannot travel
-            return pickle.dumps((False, RuntimeError(f"{type(error).__name__}: {error}")))
+            answer = pickle.dumps((False, RuntimeError(f"{type(error).__name__}: {error}")))
+    return answer
 
 
 # ---- between them --------------------------------------------------------------------------------------------
