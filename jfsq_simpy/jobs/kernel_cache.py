@@ -195,7 +195,7 @@ def _cache_class() -> Any:
     """Numba's cache of a function, on our files."""
     numbas: Any = import_module("numba.core.caching")
 
-    class Locator(numbas._CacheLocator):  # type: ignore[misc]
+    class Locator(numbas._CacheLocator):  # type: ignore[misc]  # Numba has no types
         """Says where a function's files are."""
 
         def __init__(self, function: Any) -> None:

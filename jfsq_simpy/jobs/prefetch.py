@@ -13,12 +13,12 @@ from typing import Any
 from jfsq_simpy.jobs.compiling import numba
 
 
-def prefetch(array: Any, place: Any) -> None:
-    """Begin to fetch array[place]; `place` uint64, inside the array."""
+def _in_python(array: Any, place: Any) -> None:
+    pass
 
 
-if numba is not None and not numba.config.DISABLE_JIT:
-    from llvmlite import ir  # type: ignore[import-untyped]
+def _in_kernels() -> Any:
+    from llvmlite import ir
     from numba.core import cgutils, types
     from numba.extending import intrinsic
 
@@ -37,4 +37,8 @@ if numba is not None and not numba.config.DISABLE_JIT:
 
         return types.void(array, place), emit
 
-    prefetch: Any = _prefetch  # type: ignore[no-redef]
+    return _prefetch
+
+
+prefetch: Any = _in_python if numba is None or numba.config.DISABLE_JIT else _in_kernels()
+"""Begin to fetch array[place]; `place` uint64, inside the array."""
