@@ -18,20 +18,10 @@ import pytest
 
 import jfsq_simpy
 from jfsq_simpy.cli.main import execute
+from tests.small import scenario
 
 ROOT = Path(__file__).parents[2]
-SMALL = """# Small?
-[system]
-servers = 3
-load = 0.8
-places = 3
-rates = {profile = "linear", ratio = 4}
-[run]
-engine = "lockstep"
-jobs = 300
-replications = 2
-seed = 5
-"""
+SMALL = scenario(engine="lockstep", jobs=300, replications=2, seed=5)
 
 
 @pytest.fixture(autouse=True)
@@ -41,11 +31,11 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def jfsq(*arguments: str, **streams: object) -> subprocess.CompletedProcess[bytes]:
+def jfsq(*arguments: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
     """The command in a process of its own."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), **dict(streams.pop("environment", {}))}  # type: ignore[call-overload]
-    given = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "stdin": subprocess.DEVNULL, "timeout": 120, **streams}
-    return subprocess.run([sys.executable, "-m", "jfsq_simpy", *arguments], env=environment, **given)  # type: ignore[call-overload]
+    command = [sys.executable, "-m", "jfsq_simpy", *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
+    return subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=120)
 
 
 def complaint(capsys: pytest.CaptureFixture[str], *arguments: str, status: int = 2) -> str:
@@ -215,7 +205,7 @@ def test_streams_that_are_closed_or_full(here: Path, command: list[str]) -> None
 
 
 def test_a_stream_that_knows_no_plus_minus_sign(here: Path) -> None:
-    done = jfsq("run", "small.toml", "--workers", "1", environment={"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"})
+    done = jfsq("run", "small.toml", "--workers", "1", PYTHONIOENCODING="ascii", PYTHONUTF8="0")
     assert done.returncode == 0, done.stderr
     assert re.search(rb"0\.\d+ \? 0\.\d+", done.stdout), "value ? half width"
 

@@ -17,19 +17,9 @@ import pytest
 
 from jfsq_simpy.cli.main import execute
 from jfsq_simpy.metrics import METRICS
+from tests.small import scenario
 
-SMALL = """# Small?
-[system]
-servers = 3
-load = 0.8
-places = 3
-rates = {profile = "linear", ratio = 4}
-[run]
-engine = "process"
-jobs = 300
-replications = 3
-seed = 5
-"""
+SMALL = scenario(engine="process", jobs=300, replications=3, seed=5)
 
 
 @pytest.fixture
@@ -236,8 +226,8 @@ def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
 def start(*arguments: str, cwd: Path) -> subprocess.Popen[str]:
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     command = [sys.executable, "-m", "jfsq_simpy", *arguments]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return subprocess.Popen(command, cwd=cwd, env=environment, text=True, start_new_session=True, **pipes)
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, cwd=cwd, env=environment, text=True, start_new_session=True, stdout=pipe, stderr=pipe)
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])

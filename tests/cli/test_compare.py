@@ -12,20 +12,9 @@ from jfsq_simpy.cli.compare import listed
 from jfsq_simpy.cli.main import execute
 from jfsq_simpy.errors import PlanError
 from jfsq_simpy.metrics import METRICS
+from tests.small import scenario
 
-SMALL = """# Which one?
-[system]
-servers = 3
-load = 0.8
-places = 3
-rates = {profile = "linear", ratio = 4}
-[run]
-engine = "process"
-jobs = 300
-warmup = 5
-replications = 3
-seed = 5
-"""
+SMALL = scenario("Which one?", engine="process", jobs=300, warmup=5, replications=3, seed=5)
 COMMAND = ["compare", "which.toml", "--policies", "jfsq, jsq,{name='jsq_d', d=2}", "--workers", "1"]
 
 

@@ -12,23 +12,15 @@ from jfsq_simpy.compare import planned
 from jfsq_simpy.errors import PlanError, ScenarioError
 from jfsq_simpy.experiment import Progress
 from jfsq_simpy.scenario import results
+from tests.small import scenario
 
-TEXT = """# Which one?
-[system]
-servers = 3
-load = 0.8
-places = 3
-rates = {profile = "linear", ratio = 4}
-[run]
-engine = "process"
-jobs = 200
-replications = 3
-seed = 5
+COMPARE = """
 [compare]
 policies = ["jfsq", "jsq", {name = "jsq_d", d = 2}]
 metric = "mean_wait"
 against = {name = "jsq_d", d = 2}
 """
+TEXT = scenario("Which one?", engine="process", jobs=200, replications=3, seed=5) + COMPARE
 
 
 @pytest.fixture

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
 
 from jfsq_simpy import System, compare
 from jfsq_simpy.compare import Comparison
 from jfsq_simpy.views import compare_figures, compare_tables, figures
 from jfsq_simpy.views.numbers import signed, with_interval
+from tests.views.printing import printed
 
 POLICIES = ["jfsq", "jsq", "random", {"name": "jsq_d", "d": 2}]
 
@@ -20,12 +20,6 @@ POLICIES = ["jfsq", "jsq", "random", {"name": "jsq_d", "d": 2}]
 def found() -> Comparison:
     system = System(rates=[1.6, 0.8, 0.6], load=0.8, places=3)
     return compare(system, POLICIES, horizon=200, warmup=10, replications=4, rng=5, engine="process", workers=1)
-
-
-def printed(table: object, width: int = 120) -> str:
-    console = Console(width=width, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
-    console.print(table)
-    return console.export_text()
 
 
 # ---- tables --------------------------------------------------------------------------------------------------

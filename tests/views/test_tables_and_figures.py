@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rich.console import Console
 
 from jfsq_simpy.estimate import Estimate
 from jfsq_simpy.experiment import Results
 from jfsq_simpy.scenario import Scenario
 from jfsq_simpy.views import figures, tables
 from jfsq_simpy.views.numbers import count, duration, with_interval
+from tests.views.printing import printed
 
 TEXT = """# Small?
 [system]
@@ -36,12 +36,6 @@ system.alpha = [0.1, 0.9]
 @pytest.fixture(scope="module")
 def results() -> Results:
     return Scenario.parse(TEXT).run(workers=1)
-
-
-def printed(table: object, width: int = 110) -> str:
-    console = Console(width=width, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
-    console.print(table)
-    return console.export_text()
 
 
 # ---- numbers -------------------------------------------------------------------------------------------------
