@@ -45,7 +45,7 @@ def test_every_public_name_is_there_and_typed() -> None:
 def test_a_room_that_is_not_public_is_found_by_its_name_too() -> None:
     assert jfsq_simpy.metrics.METRICS
     with pytest.raises(AttributeError, match="jfsq_simpy' has no attribute 'simulat'"):
-        jfsq_simpy.simulat  # noqa: B018
+        _ = jfsq_simpy.simulat
     assert not hasattr(jfsq_simpy, "_no_such_thing")
 
 

@@ -33,13 +33,13 @@ def test_names_tables_and_objects_say_the_same() -> None:
     assert as_knowledge("perfect") == as_knowledge({}) == Knowledge() == Knowledge(1, Own())
     assert as_knowledge({"dispatchers": 3, "queues": "own"}) == Knowledge(3)
     assert as_knowledge(STALE) == Knowledge(12, Refreshed(2.0))
-    assert Knowledge(2, {"name": "reported", "late": 0}).queues == Reported(late=0)  # type: ignore[arg-type]
+    assert Knowledge(2, {"name": "reported", "late": 0}).queues == Reported(late=0)  # type: ignore[arg-type]  # it becomes one
 
 
 def test_it_is_frozen_and_can_be_pickled() -> None:
     known = as_knowledge(STALE)
     with pytest.raises(dataclasses.FrozenInstanceError):
-        known.dispatchers = 3  # type: ignore[misc]
+        known.dispatchers = 3  # type: ignore[misc]  # mypy knows it too
     assert pickle.loads(pickle.dumps(system(knowledge=known))).knowledge == known
 
 

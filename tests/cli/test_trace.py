@@ -22,17 +22,21 @@ SYSTEM = System(from_speeds([3.0, 2.0, 1.0]), load=0.9, places=3)
 
 
 @pytest.fixture(scope="module")
-def kept(tmp_path_factory: pytest.TempPathFactory) -> Trace:
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("cli") / "kept.parquet"
-    trace = simulate(SYSTEM, horizon=100, warmup=5, engine="process", trace=True, rng=7).trace
-    assert trace is not None
-    return trace.to_parquet(path)
+    simulate(SYSTEM, horizon=100, warmup=5, engine="process", trace=path, rng=7)
+    return path
+
+
+@pytest.fixture(scope="module")
+def kept(path: Path) -> Trace:
+    return Trace.read(path)
 
 
 @pytest.fixture
-def ask(kept: Trace, capsys: pytest.CaptureFixture[str]) -> Any:
+def ask(path: Path, capsys: pytest.CaptureFixture[str]) -> Any:
     def run(*words: str, file: str | None = None) -> tuple[int, str, str]:
-        code = execute(["trace", file or str(kept.rows.path), *words])  # type: ignore[attr-defined]
+        code = execute(["trace", file or str(path), *words])
         return (code, *capsys.readouterr())
 
     return run
@@ -133,17 +137,16 @@ def test_bad_questions_get_one_line_and_exit_code_2(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_is_no_trace_gets_one_line_and_exit_code_2(ask: Any, kept: Trace, tmp_path: Path) -> None:
+def test_what_is_no_trace_gets_one_line_and_exit_code_2(ask: Any, path: Path, tmp_path: Path) -> None:
     cut = tmp_path / "cut.parquet"
-    cut.write_bytes(kept.rows.path.read_bytes()[:-100])  # type: ignore[attr-defined]
+    cut.write_bytes(path.read_bytes()[:-100])
     for file in (str(cut), str(tmp_path / "none.parquet"), __file__):
         code, out, err = ask("summary", file=file)
         assert (code, out, err.count("\n")) == (2, "", 1)
         assert file in err
 
 
-def test_the_trace_is_not_overwritten_by_its_export(ask: Any, kept: Trace) -> None:
-    path = kept.rows.path  # type: ignore[attr-defined]
+def test_the_trace_is_not_overwritten_by_its_export(ask: Any, path: Path) -> None:
     before = path.read_bytes()
     code, _, err = ask("export", "--out", str(path))
     assert code == 2

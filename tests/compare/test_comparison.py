@@ -81,7 +81,7 @@ def test_the_longest_warm_up_serves_all(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_a_generator_moves_on_once_for_all_policies() -> None:
-    plan = {**SHORT, "rng": np.random.default_rng(1), "engine": "process"}
+    plan: dict[str, Any] = {**SHORT, "rng": np.random.default_rng(1), "engine": "process"}
     assert len({run.seed for run in compare(SMALL, ["jfsq", "jsq"], **plan).runs.values()}) == 1
 
 
@@ -99,8 +99,8 @@ def test_paired_intervals_cover_the_exact_differences(engine: str, jobs: int, re
     policies = ["jfsq", "jsq", "random"]
     truth = {name: exact.solve(SMALL.replaced(policy=name)).metrics() for name in policies}
     level = 1 - FALSE_ALARM / 12  # so that all twelve hold together
-    plan = {"warmup": 30, "rng": 11, "workers": 1, "level": level, "engine": engine}
-    fair = compare(SMALL, policies, jobs=jobs, replications=replications, **plan)  # type: ignore[arg-type]
+    plan: dict[str, Any] = {"warmup": 30, "rng": 11, "workers": 1, "level": level, "engine": engine}
+    fair = compare(SMALL, policies, jobs=jobs, replications=replications, **plan)
     for metric in ("waiting_probability", "mean_wait", "mean_response"):
         for name, other in (("jsq", "jfsq"), ("random", "jsq")):
             pair, known = fair.pair(name, other, metric), truth[name][metric] - truth[other][metric]
@@ -133,10 +133,10 @@ def test_intervals_cover_as_often_as_they_say() -> None:
 
 
 def test_the_same_jobs_save_variance_and_other_jobs_do_not() -> None:
-    plan = {"jobs": 2_000, "warmup": 20, "replications": 24, "workers": 1, "engine": "lockstep"}
-    fair = compare(SMALL, ["jfsq", "jsq"], rng=1, **plan)  # type: ignore[arg-type]
+    plan: dict[str, Any] = {"jobs": 2_000, "warmup": 20, "replications": 24, "workers": 1, "engine": "lockstep"}
+    fair = compare(SMALL, ["jfsq", "jsq"], rng=1, **plan)
     assert fair.pair("jsq", "jfsq").variance_saved > 0.7
-    stranger = simulate(SMALL.replaced(policy="jsq"), rng=2, **plan)  # type: ignore[arg-type]
+    stranger = simulate(SMALL.replaced(policy="jsq"), rng=2, **plan)
     stranger.seed = fair.runs["jfsq"].seed  # a lie, to see what independent runs would look like
     apart = Comparison({"jfsq": fair.runs["jfsq"], "jsq": stranger}).pair("jsq", "jfsq")
     # 1 - Var(difference) / sum is at most the correlation of 24 pairs, whose Fisher z has spread 1 / sqrt(21)

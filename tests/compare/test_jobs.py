@@ -131,8 +131,8 @@ def test_several_replications_are_refused() -> None:
 
 
 def test_seen_from_the_other_side() -> None:
-    plan = {"horizon": 200, "warmup": 10, "engine": "process", "trace": True, "rng": 3}
-    one, other = (simulate(SYSTEM.replaced(policy=p), **plan).trace for p in ("jfsq", "jsq"))  # type: ignore[arg-type]
+    plan: dict[str, Any] = {"horizon": 200, "warmup": 10, "engine": "process", "trace": True, "rng": 3}
+    one, other = (simulate(SYSTEM.replaced(policy=p), **plan).trace for p in ("jfsq", "jsq"))
     assert one is not None
     assert other is not None
     here, there = job_differences(one, other), job_differences(other, one)
@@ -146,8 +146,8 @@ def test_seen_from_the_other_side() -> None:
 
 
 def test_a_queue_as_long_is_one_with_as_many_before() -> None:
-    plan = {"horizon": 200, "warmup": 0, "engine": "process", "trace": True, "rng": 4}
-    one, other = (simulate(SYSTEM.replaced(policy=p), **plan).trace for p in ("jfsq", "random"))  # type: ignore[arg-type]
+    plan: dict[str, Any] = {"horizon": 200, "warmup": 0, "engine": "process", "trace": True, "rng": 4}
+    one, other = (simulate(SYSTEM.replaced(policy=p), **plan).trace for p in ("jfsq", "random"))
     assert one is not None
     assert other is not None
     found = job_differences(one, other)

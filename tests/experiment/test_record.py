@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -56,8 +57,8 @@ def test_binned_waits_are_written_sparsely() -> None:
     assert len(json.dumps(encoded(tally))) < 2_000
 
 
-def point(system: System = SYSTEM, **plan: object) -> Point:
-    return Point({}, system, Plan(**{"jobs": 1000, **plan}))  # type: ignore[arg-type]
+def point(system: System = SYSTEM, **plan: Any) -> Point:
+    return Point({}, system, Plan(**{"jobs": 1000, **plan}))
 
 
 SAME = {

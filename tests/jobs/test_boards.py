@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from jfsq_simpy import knowledge
@@ -14,9 +16,9 @@ def shown(boards: Boards, dispatcher: int = 0) -> list[int]:
     return [server.queue_length for server in boards.of(dispatcher)]
 
 
-def two_servers(queues: object, dispatchers: int = 2, places: int = 3) -> tuple[list[Believed], Boards]:
+def two_servers(queues: Any, dispatchers: int = 2, places: int = 3) -> tuple[list[Believed], Boards]:
     servers = [Believed(), Believed()]
-    return servers, boards_of(Knowledge(dispatchers, queues), servers, places)  # type: ignore[arg-type]
+    return servers, boards_of(Knowledge(dispatchers, queues), servers, places)
 
 
 def test_own_jobs_come_and_go_on_the_board_of_who_sent_them() -> None:
@@ -133,12 +135,12 @@ def test_what_was_present_at_time_0_is_known_until_reports_come() -> None:
 def test_one_board_serves_all_where_all_would_be_equal() -> None:
     assert Knowledge(12, knowledge.Refreshed(1.0)).boards == Knowledge(12, knowledge.Reported()).boards == 1
     for own in (
-        "own",
+        knowledge.Own(),
         knowledge.Refreshed(1.0, count_own=True),
         knowledge.Refreshed(1.0, staggered=True),
         knowledge.Reported(count_own=True),
     ):
-        assert Knowledge(12, own).boards == 12  # type: ignore[arg-type]
+        assert Knowledge(12, own).boards == 12
 
 
 def test_a_board_does_not_know_when_servers_will_be_free() -> None:

@@ -35,7 +35,10 @@ def test_drift_is_the_generator_applied_to_v(policy):
     units = units_of(system.rates, range(4))
     levels = (law.q[:, :, None] == np.arange(3)).astype(int)
     for v in (lambda q: (q**2 * np.arange(1, 5)).sum(axis=-1), lambda q: np.minimum((q == 2).sum(axis=-1), (q == 0).sum(axis=-1))):
-        by_levels = lambda n, v=v: v((n * np.arange(3)).sum(axis=-1)).astype(float)  # noqa: E731
+
+        def by_levels(n, v=v):
+            return v((n * np.arange(3)).sum(axis=-1)).astype(float)
+
         assert drift.drift(system, by_levels, levels, units) == pytest.approx(law.generator @ v(law.q), abs=1e-12)
 
 
@@ -167,7 +170,10 @@ def test_lemma_5_bounds_any_function_on_exact_laws(seed):
     rng = np.random.default_rng(seed)
     system = random_system(rng, most_servers=4, most_places=3)
     law = exact.solve(system)
-    v = lambda levels: states.jobs(levels).astype(float)  # noqa: E731
+
+    def v(levels):
+        return states.jobs(levels).astype(float)
+
     meaningful = 0
     for start in range(1, system.n_servers * system.places):
         for steps in (0, 1, 2):

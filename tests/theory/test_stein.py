@@ -83,10 +83,17 @@ def test_each_term_by_hand(order):
     system = System(rates.from_speeds(rates_), load=0.7, places=3)
     c = coupling(state_law_of(exact.solve(system)), eta, order)
     n_alpha, x = 1 / (1 - 0.7), brute_law.q.sum(axis=1) / n
-    h = lambda y: np.where(y > eta, np.abs(y - eta), 0.0)  # noqa: E731
-    g = lambda y: -n_alpha * h(y) ** (order + 1) / (order + 1)  # noqa: E731
     served = (brute_law.q >= 1) @ rates_
-    mean = lambda values: float(brute_law.pi @ values)  # noqa: E731
+
+    def h(y):
+        return np.where(y > eta, np.abs(y - eta), 0.0)
+
+    def g(y):
+        return -n_alpha * h(y) ** (order + 1) / (order + 1)
+
+    def mean(values):
+        return float(brute_law.pi @ values)
+
     assert c.moment == pytest.approx(mean(h(x) ** order))
     assert c.arrivals == pytest.approx(-mean(lam_n * (1 - brute_law.blocked) * (g(x + 1 / n) - g(x))))
     assert c.departures == pytest.approx(-mean(served * (g(x - 1 / n) - g(x))))

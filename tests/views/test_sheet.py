@@ -29,10 +29,11 @@ def test_no_word_is_cut(width: int) -> None:
     table = Table(*"abcde")
     table.add_row(*words)
     table.add_row(*(f"{word} " * 4 for word in words))
-    console = Console(file=io.StringIO(), width=width)
+    page = io.StringIO()
+    console = Console(file=page, width=width)
     console.width = fit(table, console)
     console.print(table)
-    seen = console.file.getvalue()  # type: ignore[attr-defined]
+    seen = page.getvalue()
     assert "…" not in seen
     assert all(part in seen for word in words for part in word.split())
     assert console.width == max(width, max(map(len, seen.splitlines())))
