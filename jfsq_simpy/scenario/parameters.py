@@ -105,7 +105,8 @@ def _argument(function: Callable[..., Any], key: str) -> str:
 
 def _hints(function: Callable[..., Any]) -> dict[str, Any]:
     try:
-        return typing.get_type_hints(getattr(function, "__init__") if isinstance(function, type) else function)  # noqa: B009  # mypy: x.__init__ may be unsound
+        # mypy holds function.__init__ to be unsound
+        return typing.get_type_hints(getattr(function, "__init__") if isinstance(function, type) else function)  # noqa: B009
     except (NameError, TypeError):  # a user's annotation that cannot be evaluated here
         return {}
 
