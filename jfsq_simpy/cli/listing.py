@@ -32,10 +32,19 @@ class What(StrEnum):
 # columns a terminal has room for, where there are more
 IN_TEXT = {What.policies: ["name", "parameters", "what it is", "messages a job", "engines", "exact law"]}
 
+Directory = Annotated[
+    Path,
+    typer.Option(
+        metavar="DIRECTORY",
+        parser=options.named("--directory", "say where scenarios are, for example --directory scenarios"),
+        help="scenarios: where they are looked for.",
+    ),
+]
+
 
 def listing(
     what: Annotated[What, typer.Argument(help="policies, laws, profiles, knowledge, engines or scenarios", show_default=False)],
-    directory: Annotated[Path, typer.Option(help="Where scenarios are looked for.")] = Path("scenarios"),
+    directory: Directory = Path("scenarios"),
     json_: options.Json = False,
 ) -> None:
     """List policies, laws, rate profiles, what dispatchers may know, engines or scenarios."""

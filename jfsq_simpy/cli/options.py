@@ -7,13 +7,39 @@ Rule  every option is a `--set` in disguise, so file, option and sweep go one wa
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-File = Annotated[Path, typer.Argument(metavar="FILE", help="A scenario: one TOML file a question.", show_default=False)]
+from jfsq_simpy.errors import PlanError
+
+
+def named(what: str, way_out: str) -> Callable[[str | Path], Path]:
+    """A parser of paths that refuses an empty one, which to Python is the current folder. Errors: PlanError.
+
+    >>> named("--out", "say where")("here").name
+    'here'
+    """
+
+    def parse(text: str | Path) -> Path:  # a default comes as a Path
+        if not str(text).strip():
+            raise PlanError(f"{what} is empty, so it names nothing; {way_out}.")
+        return Path(text)
+
+    return parse
+
+
+File = Annotated[
+    Path,
+    typer.Argument(
+        metavar="FILE",
+        parser=named("FILE", "give a scenario, for example scenarios/zero_waiting.toml"),
+        help="A scenario: one TOML file a question.",
+        show_default=False,
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, nothing else.")]
 Set = Annotated[
     list[str] | None,
@@ -22,7 +48,14 @@ Set = Annotated[
 Engine = Annotated[str | None, typer.Option(help="auto, process, events, lockstep or chain (run.engine).")]
 Seed = Annotated[str | None, typer.Option(metavar="N", help="The root of all randomness (run.seed).")]
 Replications = Annotated[str | None, typer.Option(metavar="N", help="How many, or their numbers: '[99]' (run.replications).")]
-Out = Annotated[Path | None, typer.Option(metavar="DIRECTORY", help="Where results are kept [default: results/<name of FILE>].")]
+Out = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIRECTORY",
+        parser=named("--out", "say where results go, for example --out results/mine, or leave it out"),
+        help="Where results are kept [default: results/<name of FILE>].",
+    ),
+]
 Workers = Annotated[int | None, typer.Option(min=1, metavar="N", help="Replications side by side [default: all cores].")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no notes.")]
 

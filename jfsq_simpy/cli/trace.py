@@ -45,8 +45,27 @@ class By(StrEnum):
     time = "time"
 
 
+File = Annotated[
+    Path,
+    typer.Argument(
+        metavar="FILE",
+        parser=options.named("FILE", "give a trace, for example trace.parquet"),
+        help="A trace: the Parquet file of a run.",
+        show_default=False,
+    ),
+]
+Out = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        parser=options.named("--out", "say where to, for example --out jobs.csv"),
+        help="export: where to, .csv or .parquet.",
+    ),
+]
+
+
 def trace(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A trace: the Parquet file of a run.", show_default=False)],
+    file: File,
     what: Annotated[What, typer.Argument(help="summary, ccdf, export or check", show_default=False)],
     times: Annotated[str, typer.Option(metavar="T,T,...", help="ccdf: at which times.")] = DEFAULT_TIMES,
     of: Annotated[Of, typer.Option(help="ccdf: wait, response or service.")] = Of.wait,
@@ -55,7 +74,7 @@ def trace(
         str | None, typer.Option(metavar="FROM,TO", help="Only jobs that came then [default: the measured part].")
     ] = None,
     level: Annotated[float, typer.Option(help="Confidence level of intervals.")] = 0.95,
-    out: Annotated[Path | None, typer.Option(metavar="FILE", help="export: where to, .csv or .parquet.")] = None,
+    out: Out = None,
     columns: Annotated[str | None, typer.Option(metavar="NAME,...", help="export: which columns [default: all].")] = None,
     json_: options.Json = False,
 ) -> None:

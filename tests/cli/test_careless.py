@@ -186,6 +186,31 @@ def test_brackets_are_brackets(here: Path, capsys: pytest.CaptureFixture[str]) -
     assert "Is [fast] [bold]faster[/bold] than [/nothing]?" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["run", "small.toml", "--out", ""], "--out is empty, so it names nothing; say where results go"),
+        (["check", "small.toml", "--out="], "--out is empty"),
+        (["compare", "small.toml", "--policies", "jfsq,jsq", "--out", " "], "--out is empty"),
+        (["scaling", "small.toml", "--set", "sweep.system.servers=[2, 4]", "--out", ""], "--out is empty"),
+        (["trace", "kept.parquet", "export", "--out", ""], "--out is empty, so it names nothing; say where to"),
+        (["list", "scenarios", "--directory", ""], "--directory is empty, so it names nothing; say where scenarios are"),
+        (["exact", ""], "FILE is empty, so it names nothing; give a scenario"),
+        (["trace", "", "summary"], "FILE is empty, so it names nothing; give a trace"),
+    ],
+)
+def test_a_name_that_is_empty_is_not_the_current_folder(
+    here: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], says: str
+) -> None:
+    assert says in complaint(capsys, *arguments)
+    assert [p.name for p in here.iterdir()] == ["small.toml"], "nothing is written"
+
+
+def test_the_current_folder_is_a_dot(here: Path) -> None:
+    assert execute(["run", "small.toml", "--workers", "1", "-q", "--json", "--out", "."]) == 0
+    assert len(list(here.glob("records/*/0*.json"))) == 2
+
+
 # ---- streams -------------------------------------------------------------------------------------------------
 
 
