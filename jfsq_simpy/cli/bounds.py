@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from jfsq_simpy.experiment import Point
     from jfsq_simpy.theory.report import BoundsReport
 
-Order = Annotated[int, typer.Option(min=1, metavar="R", help="The moment r of Theorem 2 and the conditions that go with it.")]
+Order = Annotated[int, typer.Option(min=1, metavar="R", help="The order r of the moment in Theorem 2, and of its conditions.")]
 
 
 def bounds(

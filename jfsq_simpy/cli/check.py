@@ -35,7 +35,7 @@ class Evidence(StrEnum):
     RUN = "run"
 
 
-By = Annotated[Evidence, typer.Option(help="Solve exactly, run, or (auto) solve what is small and run the rest.")]
+By = Annotated[Evidence, typer.Option(help="Where the numbers come from: auto solves what is small and runs the rest.")]
 
 
 def check(

@@ -22,11 +22,28 @@ if TYPE_CHECKING:
 
 Policies = Annotated[
     str | None,
-    typer.Option(metavar="NAME,...", help="Policies, tables too: jfsq,jsq,\"{name='jsq_d',d=2}\" (compare.policies)."),
+    typer.Option(
+        metavar="NAME,...",
+        help="Names or tables: jfsq,jsq,\"{name='jsq_d',d=2}\" [default: the file's compare.policies].",
+    ),
 ]
-Metric = Annotated[str | None, typer.Option(help="What to compare by, say mean_wait or response_p99 (compare.metric).")]
-Against = Annotated[str | None, typer.Option(metavar="NAME", help="The one the others are held against (compare.against).")]
-Why = Annotated[str | None, typer.Option(metavar="NAME", help="Which jobs do better and worse under this one, and why.")]
+Metric = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="What to compare by, for example mean_wait or response_p99 [default: the file's compare.metric, or mean_response].",
+    ),
+]
+Against = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="The policy the others are held against [default: the file's compare.against, or the first policy].",
+    ),
+]
+Why = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Show which jobs do better and which do worse under this policy, and why.")
+]
 
 
 def compare(

@@ -36,7 +36,7 @@ def scaling(
     json_: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """The slope of p_W and E[W] in N, with its interval, against the theorem's order, for each alpha."""
+    """The log-log slopes of p_W and E[W] in N, with intervals, beside the orders Theorem 1 gives, for each alpha."""
     from jfsq_simpy.cli.progress import Reporter
     from jfsq_simpy.experiment.results import plain
     from jfsq_simpy.scenario import Scenario

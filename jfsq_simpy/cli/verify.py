@@ -20,7 +20,7 @@ def verify(
     json_: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Hold the engines against each other and against exact values; under a minute."""
+    """Hold the engines against each other and against exact values, which takes less than a minute."""
     from jfsq_simpy import verify as room
     from jfsq_simpy.views import tables
 
