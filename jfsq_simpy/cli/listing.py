@@ -43,7 +43,7 @@ Directory = Annotated[
 
 
 def listing(
-    what: Annotated[What, typer.Argument(help="policies, laws, profiles, knowledge, engines or scenarios", show_default=False)],
+    what: Annotated[What, typer.Argument(help="What to list.", show_default=False)],
     directory: Directory = Path("scenarios"),
     json_: options.Json = False,
 ) -> None:

@@ -36,28 +36,41 @@ File = Annotated[
     typer.Argument(
         metavar="FILE",
         parser=named("FILE", "give a scenario, for example scenarios/zero_waiting.toml"),
-        help="A scenario: one TOML file a question.",
+        help="A scenario: a TOML file that asks one question.",
         show_default=False,
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, nothing else.")]
+Json = Annotated[bool, typer.Option("--json", help="Write one JSON document to standard output, nothing else.")]
 Set = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Override a field of the file, say system.alpha=0.25. Repeatable."),
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="Override a field of the file, for example system.alpha=0.25; may be repeated."
+    ),
 ]
-Engine = Annotated[str | None, typer.Option(help="auto, process, events, lockstep or chain (run.engine).")]
-Seed = Annotated[str | None, typer.Option(metavar="N", help="The root of all randomness (run.seed).")]
-Replications = Annotated[str | None, typer.Option(metavar="N", help="How many, or their numbers: '[99]' (run.replications).")]
+Engine = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Who simulates: auto, process, events, lockstep or chain [default: the file's run.engine]."),
+]
+Seed = Annotated[str | None, typer.Option(metavar="N", help="The root of all randomness [default: the file's run.seed].")]
+Replications = Annotated[
+    str | None,
+    typer.Option(
+        metavar="N",
+        help="How many independent repetitions, or the numbers of some: '[3, 99]' [default: the file's run.replications].",
+    ),
+]
 Out = Annotated[
     Path | None,
     typer.Option(
         metavar="DIRECTORY",
         parser=named("--out", "say where results go, for example --out results/mine, or leave it out"),
-        help="Where results are kept [default: results/<name of FILE>].",
+        help="Where results are kept [default: a folder under results/ named after FILE].",
     ),
 ]
-Workers = Annotated[int | None, typer.Option(min=1, metavar="N", help="Replications side by side [default: all cores].")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no notes.")]
+Workers = Annotated[
+    int | None, typer.Option(min=1, metavar="N", help="How many replications run side by side [default: one a core].")
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Results and errors only: no progress, notes or warnings.")]
 
 
 def settings(set_: Iterable[str] | None, **options: str | None) -> list[str]:

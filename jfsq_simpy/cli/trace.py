@@ -59,21 +59,29 @@ Out = Annotated[
     typer.Option(
         metavar="FILE",
         parser=options.named("--out", "say where to, for example --out jobs.csv"),
-        help="export: where to, .csv or .parquet.",
+        help="export: the file to write, which ends in .csv, .parquet or .pq.",
     ),
 ]
 
 
 def trace(
     file: File,
-    what: Annotated[What, typer.Argument(help="summary, ccdf, export or check", show_default=False)],
-    times: Annotated[str, typer.Option(metavar="T,T,...", help="ccdf: at which times.")] = DEFAULT_TIMES,
-    of: Annotated[Of, typer.Option(help="ccdf: wait, response or service.")] = Of.wait,
-    by: Annotated[By | None, typer.Option(help="ccdf: apart by speed class, by level found or over time.")] = None,
-    window: Annotated[
-        str | None, typer.Option(metavar="FROM,TO", help="Only jobs that came then [default: the measured part].")
+    what: Annotated[
+        What, typer.Argument(help="Numbers at a glance, a tail P(time > t), a plain table, or a verdict.", show_default=False)
+    ],
+    times: Annotated[
+        str, typer.Option(metavar="T,T,...", help="ccdf: at which t, in the unit of time of the trace.")
+    ] = DEFAULT_TIMES,
+    of: Annotated[Of, typer.Option(help="ccdf: of which time of a job.")] = Of.wait,
+    by: Annotated[
+        By | None,
+        typer.Option(help="ccdf: apart by speed class, by jobs found at the server, or by time of arrival [default: together]."),
     ] = None,
-    level: Annotated[float, typer.Option(help="Confidence level of intervals.")] = 0.95,
+    window: Annotated[
+        str | None,
+        typer.Option(metavar="FROM,TO", help="summary, ccdf: only jobs that arrived in this span [default: the measured part]."),
+    ] = None,
+    level: Annotated[float, typer.Option(help="summary, ccdf: confidence level of intervals, between 0 and 1.")] = 0.95,
     out: Out = None,
     columns: Annotated[str | None, typer.Option(metavar="NAME,...", help="export: which columns [default: all].")] = None,
     json_: options.Json = False,
