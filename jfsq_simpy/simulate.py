@@ -12,9 +12,9 @@ import math
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,11 +23,10 @@ from jfsq_simpy.controls import surges_of
 from jfsq_simpy.draws import Seed
 from jfsq_simpy.engines import Engine, Progress
 from jfsq_simpy.errors import PlanError
-from jfsq_simpy.estimate import Estimate
 from jfsq_simpy.jobs.records import Sink
 from jfsq_simpy.jobs.trace import open_sink
-from jfsq_simpy.metrics import METRICS
 from jfsq_simpy.run import Run
+from jfsq_simpy.stopping import Precision, is_reached, more_wanted, why_not
 from jfsq_simpy.system import System
 from jfsq_simpy.tally import NOTHING, Observables, Outcome, Window
 from jfsq_simpy.warmup import WarmupChoice, choose_warmup, usual_length
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 REPLICATIONS = 10
-FEWEST_TO_STOP = 10  # units; of 3, whoever stops at a width that happens to be small covers 91 % where 95 % were asked for
 BATCHES = 32  # of a single replication, whose batches are then the units
 STARTS = ("empty", "busy")
 
@@ -69,8 +67,9 @@ def simulate(
         expected number of arrivals (one of the two; with `precision` neither is needed: 100,000 jobs then,
         or ten relaxation times, `warmup.usual_length`)
     precision : {"metric": ..., "relative": 0.05, "max_seconds": 600}, optional; adds replications until
-        the interval's half width is that share of the value, or the time is up. In the chain view surges
-        of arrivals are counted too, and all numbers of the run corrected by them (`Run.controlled`)
+        the interval's half width is that share of the value, or the time is up, or the metric was never
+        seen and could not be known in that time (`stopping`). In the chain view surges of arrivals are
+        counted too, and all numbers of the run corrected by them (`Run.controlled`)
     warmup : "auto" (pilot replications, MSER-5) or time units
     replications : how many (default 10; 1 with a trace), or the numbers to run, say [99]
     engine : "auto", "process", "events", "lockstep", "chain"
@@ -174,55 +173,31 @@ def _pilot(engine: Engine, system: System, seed: Seed, start: str) -> Callable[[
     return pilot
 
 
-class Goal(NamedTuple):
-    """When a metric is known well enough."""
-
-    metric: str
-    relative: float = 0.05
-    max_seconds: float = 600.0
-
-
-def _precision(precision: Mapping[str, Any], trace: Any) -> Goal:
+def _precision(precision: Mapping[str, Any], trace: Any) -> Precision:
     if trace is not False:
         raise PlanError("precision adds replications as it goes, and a trace is of replications fixed before; give one of the two.")
-    unknown = set(precision) - set(Goal._fields)
+    unknown = set(precision) - {f.name for f in fields(Precision)}
     if unknown or "metric" not in precision:
         raise PlanError(
             f"precision = {dict(precision)!r} must name a metric, and may give relative and max_seconds, for example "
             '{"metric": "waiting_probability", "relative": 0.05, "max_seconds": 600}.'
         )
-    goal = Goal(**precision)
-    if goal.metric not in METRICS:
-        raise PlanError(f"precision.metric = {goal.metric!r} is not a metric; known: {', '.join(METRICS)}.")
-    if not (_is_number(goal.relative) and 0 < goal.relative < math.inf):
-        raise PlanError(f"precision.relative = {goal.relative} must be above 0: half width of the interval over the value.")
-    if not (_is_number(goal.max_seconds) and 0 < goal.max_seconds < math.inf):
-        raise PlanError(f"precision.max_seconds = {goal.max_seconds} must be a finite time above 0.")
-    return goal
+    return Precision(**precision)
 
 
-def _until_precise(run: Run, goal: Goal, measure: Callable[[Sequence[int]], list[Outcome]], began: float) -> Run:
+def _until_precise(run: Run, goal: Precision, measure: Callable[[Sequence[int]], list[Outcome]], began: float) -> Run:
     while True:
-        estimate = run[goal.metric]
-        wanted = goal.relative * estimate.value
-        if estimate.half_width <= wanted and estimate.n >= FEWEST_TO_STOP:
+        estimate, n = run[goal.metric], len(run.replications)
+        if is_reached(goal, estimate):
             return replace(run, precise=True)
-        spent, n = time.perf_counter() - began, len(run.replications)
-        # at most twice as many at a time: the width is itself an estimate
-        growth = min((estimate.half_width / wanted) ** 2 - 1, 1.0) if wanted > 0 and math.isfinite(estimate.half_width) else 1.0
-        more = min(max(math.ceil(n * growth), FEWEST_TO_STOP - n, 1), math.floor((goal.max_seconds - spent) / (spent / n)))
-        if more < 1:
-            return replace(run, precise=False, warnings=[*run.warnings, _not_precise(goal, estimate, spent)])
+        spent = time.perf_counter() - began
+        more = more_wanted(goal, estimate, n, cost=spent, spent=spent)
+        if not more:
+            said = why_not(goal, estimate, n, cost=spent, spent=spent)
+            return replace(run, precise=False, warnings=[*run.warnings, said])
         first = max(run.replications) + 1
         numbers = list(range(first, first + more))
         run = run.extended(measure(numbers), numbers, time.perf_counter() - began)
-
-
-def _not_precise(goal: Goal, estimate: Estimate, spent: float) -> str:
-    return (
-        f"{goal.metric}: half width {estimate.half_width:.3g} after {spent:.0f} s is above {goal.relative:.3g} of its value "
-        f"{estimate.value:.3g}; give more time (max_seconds) or a coarser goal (relative)."
-    )
 
 
 # ---- a plan that is one --------------------------------------------------------------------------------------

@@ -34,6 +34,7 @@ ROOMS = [
     "trace_analysis",
     "warmup",
     "run",
+    "stopping",
     "simulate",
     "replay",
     "exact",

@@ -188,11 +188,14 @@ def test_a_goal_out_of_reach_ends_with_the_time_and_a_warning():
     assert poor.seconds < 5
 
 
-def test_a_metric_that_stays_zero_does_not_go_on_for_ever():
+def test_a_metric_never_seen_stops_when_its_precision_cannot_be_had_in_the_time_and_says_what_is_known():
     idle = System(rates.homogeneous(50), load=0.01, places=2)
-    never = run(idle, precision={"metric": "blocking_probability", "max_seconds": 0.3})
+    never = run(idle, precision={"metric": "blocking_probability", "max_seconds": 60})
     assert never.precise is False
     assert never.blocking_probability.value == 0
+    assert never.seconds < 60 / 100  # it would take 500 times as long as it took
+    assert f"at most {never.blocking_probability.high:.3g}" in never.warnings[-1]
+    assert "jfsq exact" in never.warnings[-1]
 
 
 def test_precision_alone_is_a_plan(monkeypatch):

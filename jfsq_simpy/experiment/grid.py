@@ -24,7 +24,8 @@ from jfsq_simpy.experiment.ledger import Ledger
 from jfsq_simpy.experiment.plan import Plan, Point
 from jfsq_simpy.experiment.record import SCHEMA, Record, fleet_digest, key_of, plain_window, versions
 from jfsq_simpy.experiment.results import PointResult, Results, plain, run_of
-from jfsq_simpy.simulate import FEWEST_TO_STOP, observed_for, warmup_for
+from jfsq_simpy.simulate import observed_for, warmup_for
+from jfsq_simpy.stopping import is_reached, more_wanted, why_not
 from jfsq_simpy.tally import Outcome, Window
 from jfsq_simpy.warmup import WarmupChoice
 from jfsq_simpy.workers import Crew, available_cores
@@ -117,6 +118,7 @@ class Work:
         self.jobs = 0
         self.began = time.perf_counter()
         self.precise: bool | None = None
+        self.short_of = ""  # why a precision was not reached
         plan.window(point.system, 0.0)  # a window that cannot be is said before anything runs
 
     @property
@@ -125,7 +127,7 @@ class Work:
 
     def go_on(self, crew: Crew) -> None:
         """Hand out what can be done now."""
-        while not self.missing and not self.under_way and self._ask_for_more():
+        while not self.missing and not self.under_way and self._ask_for_more(crew.workers):
             pass  # what is asked for may be there already
         if not self.missing or self.choosing:
             return
@@ -168,7 +170,7 @@ class Work:
         if self.warmup is not None and self.warmup.warning:
             run.warnings.insert(0, self.warmup.warning)
         if self.precise is False:
-            run.warnings.append(self._short_of())
+            run.warnings.append(self.short_of)
         return PointResult(self.point, run)
 
     def _want(self, numbers: Sequence[int]) -> None:
@@ -179,42 +181,27 @@ class Work:
         system, plan = self.point.system, self.point.plan
         return partial(warmup_for, system, plan.length(system), engine=self.engine.name, rng=plan.seed, start=plan.start)
 
-    def _ask_for_more(self) -> bool:
+    def _ask_for_more(self, workers: int) -> bool:
         """Whether a precision not yet reached calls for more replications; if so they are wanted now."""
         goal, plan = self.point.plan.precision, self.point.plan
         if goal is None or self.precise is not None:
             return False
         estimate = run_of(self.point, list(self.records.values()))[goal.metric]
-        if estimate.half_width <= goal.relative * abs(estimate.value) and estimate.n >= FEWEST_TO_STOP:
+        if is_reached(goal, estimate):
             self.precise = True
             return False
         n, spent = self.total, time.perf_counter() - self.began
-        # the width falls like 1/sqrt(n); at most twice as many at a time, since it is itself an estimate
-        factor = (estimate.half_width / (goal.relative * abs(estimate.value))) ** 2 if estimate.value else 2.0
-        more = max(1, FEWEST_TO_STOP - n, math.ceil(n * min(factor - 1.0, 1.0))) if math.isfinite(factor) else n
-        affordable = math.floor((goal.max_seconds - spent) / max(spent / n, 1e-9))
-        if affordable < 1:
-            self.precise = False
+        # what replications took, whenever they ran: a rerun that finds them there knows as well that more are no use
+        cost = sum(r.seconds for r in self.records.values()) / min(workers, n)
+        more = more_wanted(goal, estimate, n, cost=cost, spent=spent)
+        if not more:
+            self.precise, self.short_of = False, why_not(goal, estimate, n, cost=cost, spent=spent)
             return False
         first = max(plan.replications) + 1
-        numbers = (*plan.replications, *range(first, first + min(more, affordable)))
+        numbers = (*plan.replications, *range(first, first + more))
         self.point = replace(self.point, plan=plan.numbered(numbers))
         self._want(numbers[n:])
         return True
-
-    def _short_of(self) -> str:
-        goal = self.point.plan.precision
-        assert goal is not None
-        estimate = run_of(self.point, list(self.records.values()))[goal.metric]
-        known = (
-            f"= {estimate.value:.4g} is known to lie in {estimate.low:.3g} .. {estimate.high:.3g}"
-            if estimate.value
-            else f"was 0 in all replications and is known to be at most {estimate.high:.3g}"
-        )
-        return (
-            f"{goal.metric} {known}, not to {goal.relative:g} of its value, "
-            f"after {goal.max_seconds:g} s; give more time (run.precision.max_seconds) or a coarser goal (relative)."
-        )
 
     def _record(self, measured: Measured) -> Record:
         point, system = self.point, self.point.system

@@ -16,28 +16,11 @@ from typing import Any, Literal
 from jfsq_simpy.draws import Seed
 from jfsq_simpy.engines import ENGINES
 from jfsq_simpy.errors import PlanError
-from jfsq_simpy.metrics import METRICS
 from jfsq_simpy.simulate import BATCHES
+from jfsq_simpy.stopping import Precision
 from jfsq_simpy.system import System
 from jfsq_simpy.tally import NOTHING, Observables, Window
 from jfsq_simpy.warmup import usual_length
-
-
-@dataclass(frozen=True)
-class Precision:
-    """Add replications until `metric` is known to `relative` (half width over value), or `max_seconds` have passed."""
-
-    metric: str = "waiting_probability"
-    relative: float = 0.05
-    max_seconds: float = 600.0
-
-    def __post_init__(self) -> None:
-        if self.metric not in METRICS:
-            raise PlanError(f"precision.metric = {self.metric!r} is not a metric; known: {', '.join(METRICS)}.")
-        if not 0 < self.relative < math.inf:
-            raise PlanError(f"precision.relative = {self.relative} must be above 0: half width of the interval over the value.")
-        if not 0 < self.max_seconds < math.inf:
-            raise PlanError(f"precision.max_seconds = {self.max_seconds} must be a finite time above 0.")
 
 
 @dataclass(frozen=True)

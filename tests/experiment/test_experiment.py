@@ -95,6 +95,18 @@ def test_precision_out_of_reach_is_said() -> None:
     assert "max_seconds" in p.run.warnings[-1]
 
 
+def test_a_precision_of_what_is_never_seen_writes_few_records_and_a_rerun_none(tmp_path: Path) -> None:
+    never = ["run.precision={metric = 'blocking_probability', relative = 0.05, max_seconds = 20.0}", "system.places=60"]
+    first = Scenario.parse(TEXT, never).run(tmp_path, workers=1)
+    assert [p.run.precise for p in first] == [False] * len(first)
+    assert all("was 0 in all" in p.run.warnings[-1] for p in first)
+    kept = len(records(tmp_path))
+    assert kept <= 80 * len(first)  # without end there would be thousands
+    again = Scenario.parse(TEXT, never).run(tmp_path, workers=1)
+    assert len(records(tmp_path)) == kept
+    assert [p.run.warnings[-1] for p in again] == [p.run.warnings[-1] for p in first]
+
+
 def test_an_engine_that_cannot_is_refused_before_anything_runs(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "out")
     with pytest.raises(PlanError):
