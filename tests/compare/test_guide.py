@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 import re
 import shlex
 from pathlib import Path
@@ -14,6 +13,7 @@ from jfsq_simpy.compare import Comparison, planned
 from jfsq_simpy.estimate import Estimate
 from jfsq_simpy.scenario import Scenario
 from jfsq_simpy.views.numbers import short, signed, with_interval
+from tests.guides import run_examples
 
 ROOT = Path(__file__).parents[2]
 GUIDE = ROOT / "docs" / "guides" / "compare.md"
@@ -25,13 +25,9 @@ QUESTIONS += ["misknown_speeds", "breakdowns"]
 
 
 def test_every_example_runs_as_shown() -> None:
-    code = "\n".join(re.findall(r"```python\n(.*?)```", TEXT, flags=re.DOTALL))
-    test = doctest.DocTestParser().get_doctest(code, {}, "compare.md", str(GUIDE), 0)
-    assert len(test.examples) > 8
-    said: list[str] = []
-    runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
-    runner.run(test, out=said.append)
-    assert runner.failures == 0, "".join(said)
+    examples, wrong = run_examples(GUIDE)
+    assert wrong == ""
+    assert examples > 8
 
 
 @pytest.mark.parametrize("command", COMMANDS)
