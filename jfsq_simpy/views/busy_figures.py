@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jfsq_simpy.run import Run
-from jfsq_simpy.views.figures import DASHES
+from jfsq_simpy.views.figures import DASHES, letter
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,9 +39,7 @@ def busy_servers(runs: Sequence[Run], question: str = "") -> Figure:
         ax.legend(handles=[*_curves(ax), *marks], frameon=False, loc="lower left")
         ax.grid(axis="y", color="0.9", linewidth=0.8)
         sns.despine(ax=ax)
-        if question:
-            figure.suptitle(question, x=0.01, ha="left", fontsize="large", fontweight="bold")
-        figure.text(0.01, -0.005, _footnote(runs), fontsize="x-small", color="0.4", ha="left", va="top")
+        letter(figure, question, _footnote(runs))
     return figure
 
 

@@ -19,6 +19,7 @@ from jfsq_simpy.rates import FloatArray
 from jfsq_simpy.run import Run
 from jfsq_simpy.tally import merged
 from jfsq_simpy.theory import Parameters
+from jfsq_simpy.views.figures import letter
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,9 +42,7 @@ def collapse(runs: Sequence[Run], question: str = "") -> Figure:
             bar = figure.colorbar(mesh, ax=ax, pad=0.01)
             bar.set_label("Probability of a state")
             sns.despine(ax=ax)
-        if question:
-            figure.suptitle(question, x=0.01, ha="left", fontsize="large", fontweight="bold")
-        figure.text(0.01, -0.005, _footnote(runs), fontsize="x-small", color="0.4", ha="left", va="top")
+        letter(figure, question, _footnote(runs))
     return figure
 
 

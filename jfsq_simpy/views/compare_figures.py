@@ -19,7 +19,7 @@ from jfsq_simpy.compare import Comparison
 from jfsq_simpy.compare.comparison import MUCH_BLOCKING
 from jfsq_simpy.compare.measures import DELAY
 from jfsq_simpy.estimate import Estimate
-from jfsq_simpy.views.figures import MARKERS, TITLES
+from jfsq_simpy.views.figures import MARKERS, TITLES, letter
 from jfsq_simpy.views.numbers import signed
 
 if TYPE_CHECKING:
@@ -68,9 +68,7 @@ def comparison(found: Comparison, question: str = "", where: str = "") -> Figure
         draw_price(right, found, style)
         for ax in (left, right):
             sns.despine(ax=ax)
-        if question:
-            figure.suptitle(textwrap.fill(question, TITLE_WIDTH), x=0.01, ha="left", fontsize="large", fontweight="bold")
-        figure.text(0.01, -0.005, _footnote(found, where), fontsize="x-small", color="0.4", ha="left", va="top", linespacing=1.4)
+        letter(figure, textwrap.fill(question, TITLE_WIDTH), _footnote(found, where), linespacing=1.4)
     return figure
 
 

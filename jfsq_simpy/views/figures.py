@@ -76,11 +76,16 @@ def against_fleet_size(results: Results, metrics: Sequence[str] = ("waiting_prob
             name_at_the_ends(ax, curves, colours)
             ax.grid(axis="y", color="0.9", linewidth=0.8)
             sns.despine(ax=ax)
-        if results.scenario.get("question"):
-            title = textwrap.fill(results.scenario["question"], int(TITLE_WIDTH * figure.get_figwidth()))
-            figure.suptitle(title, x=0.01, ha="left", fontsize="large", fontweight="bold")
-        figure.text(0.01, -0.005, _footnote(results), fontsize="x-small", color="0.4", ha="left", va="top")
+        question = results.scenario.get("question", "")
+        letter(figure, textwrap.fill(question, int(TITLE_WIDTH * figure.get_figwidth())), _footnote(results))
     return figure
+
+
+def letter(figure: Figure, question: str, footnote: str, *, linespacing: float = 1.2) -> None:
+    """The question above a figure, if there is one, and below it what it was drawn from."""
+    if question:
+        figure.suptitle(question, x=0.01, ha="left", fontsize="large", fontweight="bold")
+    figure.text(0.01, -0.005, footnote, fontsize="x-small", color="0.4", ha="left", va="top", linespacing=linespacing)
 
 
 def draw_lines(ax: Axes, curves: Sequence[Line], colours: Sequence[Any]) -> None:

@@ -21,7 +21,7 @@ from jfsq_simpy.run import Run
 from jfsq_simpy.theory.families import like
 from jfsq_simpy.theory.reference.excess import Excess, excess
 from jfsq_simpy.theory.reference.limits import GammaLimit, gamma_conjecture
-from jfsq_simpy.views.figures import DASHES, MARKERS
+from jfsq_simpy.views.figures import DASHES, MARKERS, letter
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -69,9 +69,7 @@ def gamma(results: Results) -> Figure:
             ax.grid(axis="y", color="0.9", linewidth=0.8)
             sns.despine(ax=ax)
         figure.axes[0].legend(frameon=False, fontsize="small", loc="lower right")
-        if results.scenario.get("question"):
-            figure.suptitle(results.scenario["question"], x=0.01, ha="left", fontsize="large", fontweight="bold")
-        figure.text(0.01, -0.005, _footnote(results), fontsize="x-small", color="0.4", ha="left", va="top")
+        letter(figure, results.scenario.get("question", ""), _footnote(results))
     return figure
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from jfsq_simpy.errors import PlanError
 from jfsq_simpy.experiment import Results
-from jfsq_simpy.views.figures import TITLES, draw_lines, lines, name_at_the_ends
+from jfsq_simpy.views.figures import TITLES, draw_lines, letter, lines, name_at_the_ends
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -42,9 +42,7 @@ def heterogeneity(results: Results, metrics: tuple[str, ...] = ("waiting_probabi
             ax.minorticks_off()
             ax.grid(axis="y", color="0.9", linewidth=0.8)
             sns.despine(ax=ax)
-        if results.scenario.get("question"):
-            figure.suptitle(results.scenario["question"], x=0.01, ha="left", fontsize="large", fontweight="bold")
-        figure.text(0.01, -0.005, _footnote(results), fontsize="x-small", color="0.4", ha="left", va="top")
+        letter(figure, results.scenario.get("question", ""), _footnote(results))
     return figure
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from jfsq_simpy.experiment import Results
 from jfsq_simpy.run import Run
 from jfsq_simpy.theory.reference.approach import Approach, approach
-from jfsq_simpy.views.figures import DASHES, MARKERS
+from jfsq_simpy.views.figures import DASHES, MARKERS, letter
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -47,9 +47,7 @@ def mean_field(results: Results, metric: str = "mean_queue") -> Figure:
         ax.legend(frameon=False, loc="lower left", fontsize="small")
         ax.grid(axis="y", color="0.9", linewidth=0.8)
         sns.despine(ax=ax)
-        if results.scenario.get("question"):
-            figure.suptitle(results.scenario["question"], x=0.01, ha="left", fontsize="large", fontweight="bold")
-        figure.text(0.01, -0.005, _footnote(results), fontsize="x-small", color="0.4", ha="left", va="top")
+        letter(figure, results.scenario.get("question", ""), _footnote(results))
     return figure
 
 

@@ -20,7 +20,7 @@ from jfsq_simpy.experiment import PointResult, Results
 from jfsq_simpy.system import System
 from jfsq_simpy.theory import Parameters
 from jfsq_simpy.theory.scaling import ORDERS
-from jfsq_simpy.views.figures import TITLES, Line, draw_lines, lines
+from jfsq_simpy.views.figures import TITLES, Line, draw_lines, letter, lines
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -48,9 +48,7 @@ def orders(results: Results) -> Figure:
         for ax in grid[-1]:
             ax.set_xlabel("Servers, $N$")
         grid[0][-1].legend(loc="lower left", fontsize="small", frameon=False)  # the flattest curves leave room below
-        if results.scenario.get("question"):
-            figure.suptitle(results.scenario["question"], x=0.01, ha="left", fontsize="large", fontweight="bold")
-        figure.text(0.01, -0.005, _footnote(results), fontsize="x-small", color="0.4", ha="left", va="top")
+        letter(figure, results.scenario.get("question", ""), _footnote(results))
     return figure
 
 
