@@ -24,12 +24,12 @@ MASK = 2**64 - 1
 
 
 class Plain(Law):
-    """Draws whose bits are known: the generator's own uniforms."""
+    """Draws whose bits are known: the generator's own uniforms, doubled."""
 
-    name, variance = "plain", 1.0
+    name, variance = "plain", 1 / 3
 
     def draw(self, rng, n):
-        return rng.random(n)
+        return 2 * rng.random(n)
 
 
 class Walking(Law):
@@ -157,8 +157,8 @@ def test_block_j_of_a_stream_is_what_the_promise_says_to_the_last_bit():
     asks_two = Policy("jsq_d", shortest, AskSample(2))
     for j, block in enumerate(blocks(2, replication=5, policy=asks_two)):
         assert block.first == j * BLOCK
-        assert np.array_equal(block.gaps, generator(7, 5, 2, j).random(BLOCK) / (0.7 * 2))
-        assert np.array_equal(block.sizes, generator(7, 5, 3, j).random(BLOCK))
+        assert np.array_equal(block.gaps, 2 * generator(7, 5, 2, j).random(BLOCK) / (0.7 * 2))
+        assert np.array_equal(block.sizes, 2 * generator(7, 5, 3, j).random(BLOCK))
         assert np.array_equal(block.ties, generator(7, 5, 4, j).random(BLOCK))
         assert np.array_equal(block.samples, generator(7, 5, 5, j).random((BLOCK, 2)))
 
@@ -191,7 +191,7 @@ def test_all_points_policies_and_loads_see_the_same_jobs():
         assert np.array_equal(other.ties, reference.ties)
         if "arrivals" not in changes:
             one = system(**changes)
-            assert np.array_equal(other.gaps, generator(7, 0, 2, 0).random(BLOCK) / one.arrival_rate)
+            assert np.array_equal(other.gaps, 2 * generator(7, 0, 2, 0).random(BLOCK) / one.arrival_rate)
 
 
 class Rows:
@@ -210,7 +210,7 @@ def test_entry_k_belongs_to_job_k_whatever_the_policy_does():
         rows = Rows()
         process.run(system(load=3.0, places=1, policy=policy), Seed.of(7), 0, Window(5.0, 40.0), sink=rows)
         assert len(rows.size) > 100
-        assert [rows.size[k] for k in range(100)] == generator(7, 0, 3, 0).random(BLOCK)[:100].tolist()
+        assert [rows.size[k] for k in range(100)] == (2 * generator(7, 0, 3, 0).random(BLOCK)[:100]).tolist()
 
 
 def test_laws_with_memory_carry_their_state_from_block_to_block():
@@ -221,7 +221,7 @@ def test_laws_with_memory_carry_their_state_from_block_to_block():
 
 def test_initial_jobs_have_a_stream_of_their_own():
     draws = JobDraws(system(), Seed.of(7), 4)
-    expected = np.concatenate([generator(7, 4, 9, j).random(BLOCK) for j in range(2)])
+    expected = np.concatenate([2 * generator(7, 4, 9, j).random(BLOCK) for j in range(2)])
     assert np.array_equal(draws.initial_sizes(BLOCK + 5), expected[: BLOCK + 5])
     assert draws.initial_sizes(0).size == 0
     assert np.array_equal(draws.initial_sizes(3), expected[:3])  # whole blocks are drawn, whoever asks
@@ -232,8 +232,8 @@ def test_initial_jobs_are_numbered_downwards_and_shift_no_other_job():
     busy = System(rates=rates.homogeneous(10), load=0.45, places=3, size=Plain(), arrivals=Plain())
     process.run(busy, Seed.of(7), 0, Window(0.0, 20.0), start="busy", sink=rows)
     assert [k for k in rows.size if k < 0] == [-1, -2, -3, -4]
-    assert rows.size[0] == generator(7, 0, 3, 0).random()
-    assert rows.size[-1] == generator(7, 0, 9, 0).random()
+    assert rows.size[0] == 2 * generator(7, 0, 3, 0).random()
+    assert rows.size[-1] == 2 * generator(7, 0, 9, 0).random()
 
 
 def test_a_law_that_breaks_its_word_is_named():

@@ -10,6 +10,7 @@ Rule  every law has mean 1; the arrival rate and the servers' rates carry the un
     heavy.py        lognormal, Weibull, bounded Pareto
     phase_type.py   Erlang, hyperexponential, Coxian, any phase type
     given.py        a scipy distribution, a sample, a function
+    trial.py        whether a law of one's own has mean 1
     recorded.py     a log's arrivals and sizes, in their order
     arrivals.py     MMPP and batches: gaps with memory
     periodic.py     load that varies with time

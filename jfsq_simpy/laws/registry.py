@@ -16,6 +16,7 @@ from typing import Any
 
 from jfsq_simpy.errors import ModelError
 from jfsq_simpy.laws.law import Law
+from jfsq_simpy.laws.trial import check_mean
 
 LAWS: dict[str, Callable[..., Law]] = {}
 SYNONYMS = {"poisson": "exponential"}  # what arrivals are called when their gaps are exponential
@@ -24,7 +25,7 @@ SYNONYMS = {"poisson": "exponential"}  # what arrivals are called when their gap
 def as_law(spec: Any, what: str) -> Law:
     """A Law from a name, a table with key `law`, a frozen scipy.stats distribution, or a Law itself.
 
-    `what` names the place in messages, which are ModelErrors of one line.
+    `what` names the place in messages, which are ModelErrors of one line. A law of one's own is tried (`trial`).
 
     >>> as_law("poisson", "arrivals")
     exponential()
@@ -32,7 +33,9 @@ def as_law(spec: Any, what: str) -> Law:
     0.3333333333333333
     """
     if isinstance(spec, Law):
-        _check_variance(spec, what)
+        if type(spec) not in LAWS.values():
+            _check_variance(spec, what)
+            check_mean(spec, what)
         return spec
     if isinstance(spec, str):
         spec = {"law": spec}
@@ -48,7 +51,7 @@ def as_law(spec: Any, what: str) -> Law:
 
 
 def _check_variance(law: Law, what: str) -> None:
-    # of a law of one's own; warm-ups and what is said of intervals go by it
+    # warm-ups and what is said of intervals go by it
     if not isinstance(law.variance, numbers.Real) or not law.variance >= 0:
         raise ModelError(
             f"{what}: law {law.name!r} has variance = {law.variance!r}; it must be a number >= 0 (at mean 1; math.inf where there "

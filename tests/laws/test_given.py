@@ -183,7 +183,7 @@ def test_a_function_that_is_no_law_is_refused_at_once_by_name(function, said):
 def test_a_function_that_goes_wrong_later_is_named_with_its_value():
     def sometimes(rng, n):
         draws = rng.standard_exponential(n)
-        if n > 5000:
+        if n > 20_000:
             draws[17] = -0.3
         return draws
 
