@@ -155,21 +155,40 @@ def choose_warmup(system: System, length: float, pilot: PilotRun, start: str = "
     case, unless that is more than a quarter of the run.
     """
     relaxation, longest = relaxation_time(system), max(length, 8.0)
-    pilot_length = min(max(SHORTEST, 8 * relaxation, 4 * filling_time(system)), longest)
+    pilot_length = _first_length(system, length)
     n_pilots, cut, share = _pilots(system, pilot_length, pilot)
     for _ in range(MOST_DOUBLINGS):
         if share <= LATEST_CUT or pilot_length >= longest:
             break
         pilot_length = min(2 * pilot_length, longest)
         n_pilots, cut, share = _pilots(system, pilot_length, pilot)
-    time = math.ceil(max(2 * cut, min(2 * relaxation, length / 4)))
+    time = max(math.ceil(2 * cut), least_warmup(system, length))
     too_short = share > LATEST_CUT or pilot_length < 4 * relaxation
     return WarmupChoice(float(time), n_pilots, pilot_length, _warning(length, relaxation, start) if too_short else None)
 
 
+def least_warmup(system: System, length: float) -> float:
+    """What `choose_warmup` waits for in any case, in time units: about what it will be, before pilots have run."""
+    return float(math.ceil(min(2 * relaxation_time(system), length / 4)))
+
+
+def pilot_time(system: System, length: float) -> float:
+    """How long the first pilots simulate, all together, in time units; more, where they look too short to tell."""
+    each = _first_length(system, length)
+    return _how_many(system, each) * each
+
+
+def _first_length(system: System, length: float) -> float:
+    return min(max(SHORTEST, 8 * relaxation_time(system), 4 * filling_time(system)), max(length, 8.0))
+
+
+def _how_many(system: System, length: float) -> int:
+    return int(np.clip(PILOT_JOBS / (system.arrival_rate * length), 1, MOST_PILOTS))
+
+
 def _pilots(system: System, length: float, pilot: PilotRun) -> tuple[int, float, float]:
     """How many pilots ran, where MSER-5 cuts their mean path, in time units and as a share of it."""
-    n = int(np.clip(PILOT_JOBS / (system.arrival_rate * length), 1, MOST_PILOTS))
+    n = _how_many(system, length)
     window, observe = Window(0.0, length), Observables(path=True)
     paths = [pilot(FIRST_PILOT + i, window, observe).tallies[0].path for i in range(n)]
     shortest = min(p.size for p in paths)

@@ -71,10 +71,11 @@ class Reporter:
             return
         points = self.scenario.points()
         ahead, left = forecast(points, self.workers), 1 - now.done / now.total
+        warming = f" ({count(ahead.warming * left)} of them to warm up)" if ahead.warming else ""
         there = f" ({now.done} are there already)" if now.done else ""
         output.note(
             f"{_many(len(points), 'point')}, {_many(now.total, 'replication')}{there}: about {count(ahead.jobs * left)} jobs "
-            f"to simulate by {ahead.engines}, roughly {duration(ahead.seconds * left)} on {_many(ahead.workers, 'core')}"
+            f"to simulate by {ahead.engines}{warming}, roughly {duration(ahead.seconds * left)} on {_many(ahead.workers, 'core')}"
             f"{ahead.beside}.{_and_then(self.scenario)}"
         )
         lacking = missing() if any(p.plan.engine == "auto" for p in points) else None

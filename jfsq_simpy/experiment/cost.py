@@ -21,9 +21,10 @@ LOCKSTEP_STEPS = 3e4  # a second; each advances all replications that run abreas
 
 @dataclass(frozen=True)
 class Forecast:
-    """Jobs all replications measure together (warm-ups come on top), and about how long that takes."""
+    """Jobs to simulate, all replications together, those that warm up among them; and about how long that takes."""
 
     jobs: float
+    warming: float  # jobs of warm-ups, and of the pilots that choose them
     seconds: float
     engines: str
     workers: int
@@ -38,14 +39,20 @@ class Forecast:
 def forecast(points: Sequence[Point], workers: int | None = None) -> Forecast:
     """What running every replication of every point amounts to. A precision may ask for more."""
     workers = workers or available_cores()
-    jobs = seconds = 0.0
+    jobs = warming = seconds = 0.0
     used: dict[str, bool] = {}
     for point in points:
         card = engines.choose(point.plan.engine, point.system, trace=False)
-        engine, used[card.name] = card.name, card.compiled
-        mine = point.plan.expected_jobs(point.system) * len(point.plan.replications)
-        jobs += mine
-        together = len(point.plan.replications)
-        speed = LOCKSTEP_STEPS * min(together, ABREAST) if engine == "lockstep" else JOBS_PER_SECOND[engine]
-        seconds += mine / speed / (workers if len(points) > 1 else min(workers, together))
-    return Forecast(jobs, seconds, " and ".join(used), workers, any(used.values()))
+        used[card.name] = card.compiled
+        together, plan, system = len(point.plan.replications), point.plan, point.system
+        before, pilots = plan.warmup_jobs(system) * together, plan.pilot_jobs(system)
+        mine = plan.expected_jobs(system) * together + before
+        jobs, warming = jobs + mine + pilots, warming + before + pilots
+        side_by_side = workers if len(points) > 1 else min(workers, together)
+        seconds += mine / _speed(card.name, together) / side_by_side
+        seconds += pilots / _speed(card.name, 1) / (workers if len(points) > 1 else 1)  # one after the other
+    return Forecast(jobs, warming, seconds, " and ".join(used), workers, any(used.values()))
+
+
+def _speed(engine: str, together: int) -> float:
+    return LOCKSTEP_STEPS * min(together, ABREAST) if engine == "lockstep" else JOBS_PER_SECOND[engine]

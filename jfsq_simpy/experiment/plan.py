@@ -20,7 +20,7 @@ from jfsq_simpy.simulate import BATCHES
 from jfsq_simpy.stopping import Precision
 from jfsq_simpy.system import System
 from jfsq_simpy.tally import NOTHING, Observables, Window
-from jfsq_simpy.warmup import usual_length
+from jfsq_simpy.warmup import least_warmup, pilot_time, usual_length
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,17 @@ class Plan:
         return usual_length(system) if self.jobs is None else self.jobs / system.arrival_rate
 
     def expected_jobs(self, system: System) -> float:
-        """Jobs a replication measures, on average; the warm-up comes on top."""
+        """Jobs a replication measures, on average; `warmup_jobs` come on top."""
         return self.length(system) * system.arrival_rate
+
+    def warmup_jobs(self, system: System) -> float:
+        """Jobs a replication lets pass before it measures: about, where pilots choose."""
+        time = least_warmup(system, self.length(system)) if self.warmup == "auto" else float(self.warmup)
+        return time * system.arrival_rate
+
+    def pilot_jobs(self, system: System) -> float:
+        """Jobs of the pilots that choose the warm-up, once for all replications: about; 0 where it is given."""
+        return pilot_time(system, self.length(system)) * system.arrival_rate if self.warmup == "auto" else 0.0
 
     def window(self, system: System, warmup: float) -> Window:
         """The window of a replication once the warm-up is known."""

@@ -45,7 +45,10 @@ def test_run_prints_a_table_and_keeps_the_results(small: Path, capsys: pytest.Ca
     assert "Small?" in out
     assert "p_W" in out
     assert "300" not in out.splitlines()[0]
-    assert "900 jobs" in err, "the expected jobs are said before"
+    said = re.search(r"about ([\d,]+) jobs to simulate by process \(([\d,]+) of them to warm up\)", err)
+    assert said, "the expected jobs are said before"
+    all_of_them, to_warm_up = (int(number.replace(",", "")) for number in said.groups())
+    assert all_of_them - to_warm_up == 900
     assert "results/small" in err
     assert len(list(Path("results/small/records").rglob("[0-9]*.json"))) == 3
 
