@@ -130,7 +130,8 @@ class CheckReport:
         """One row a metric: measured, low, high, exact, at_least, limit, kind of limit, sharpest sound bound, verdict, note.
 
         Every metric has its row; `verdict` is "no statement" where nothing here speaks about it. Quantities that are
-        no metrics (tails of V, moments) follow, as far as they were counted.
+        no metrics (tails of V, moments) follow, as far as they were counted. Where the evidence is an exact law,
+        `measured` and its limits are that law's value.
         """
         import pandas as pd
 

@@ -59,21 +59,31 @@ def bounds(report: BoundsReport) -> Table:
 
 
 def metrics(report: CheckReport) -> Table:
-    """One row a metric: measured, interval, exact, lower bound, limit curve, the sharpest bound, the verdict."""
-    numbers = ("measured", "exact", "at least", "limit", "bound")
-    table = _table("metric", "measured", "interval", *numbers[1:], "verdict", numbers=numbers)
+    """One row a metric: measured with its interval, exact, lower bound, limit curve, the sharpest bound, the verdict.
+
+    Nothing was measured where the evidence is the exact law: then those two columns are left out.
+    """
+    measured = [] if _is_exact(report) else ["measured", "interval"]
+    numbers = ("exact", "at least", "limit", "bound")
+    table = _table("metric", *measured, *numbers, "verdict", numbers=("measured", *numbers))
     failing = {line.quantity: line for line in report.lines if line.what != "identity" and line.verdict in BAD}
     for row in report.by_metric().to_dict("records"):
         verdict = told(failing[row["metric"]]) if row["metric"] in failing else VERDICTS.get(row["verdict"], row["verdict"])
         exact, at_least, limit, bound = (short(row[k]) for k in ("exact", "at_least", "limit", "bound"))
         guess = " ?" if row["limit_kind"] == "conjecture" else ""
-        interval = _interval(row["low"], row["high"])
-        table.add_row(row["metric"], short(row["measured"]), interval, exact, at_least, limit + guess, bound, verdict)
+        found = [short(row["measured"]), _interval(row["low"], row["high"])] if measured else []
+        table.add_row(row["metric"], *found, exact, at_least, limit + guess, bound, verdict)
+    noise = " Noise alone makes a line `violated` once in a million." if measured else ""
     table.caption = (
         "exact: the stationary law. at least: the pooled queue of the fastest servers. bound: the paper's sharpest sound one.\n"
-        "limit: where growing N leads, no bound (?: a conjecture). Noise alone makes a line `violated` once in a million."
+        f"limit: where growing N leads, no bound (?: a conjecture).{noise}"
     )
     return table
+
+
+def _is_exact(report: CheckReport) -> bool:
+    """Whether the evidence is an exact law, so that nothing was measured."""
+    return bool(report.found) and all(f.exact for f in report.found.values())
 
 
 def identities(report: CheckReport) -> Table:
@@ -88,10 +98,11 @@ def identities(report: CheckReport) -> Table:
 
 def judged(report: CheckReport) -> Table:
     """The lines that are violated or warned about, with what stands against them."""
-    table = _table("claim", "reading", "quantity", "measured", "", "reference", "verdict", numbers=("measured", "reference"))
+    value = "exact" if _is_exact(report) else "measured"
+    table = _table("claim", "reading", "quantity", value, "", "reference", "verdict", numbers=(value, "reference"))
     for line in (*report.failures, *report.warnings):
-        measured = short(line.found.value) if line.found is not None else "-"
-        table.add_row(line.name, line.variant, line.quantity, measured, line.relation, short(line.reference), told(line))
+        found = short(line.found.value) if line.found is not None else "-"
+        table.add_row(line.name, line.variant, line.quantity, found, line.relation, short(line.reference), told(line))
     return table
 
 

@@ -305,6 +305,21 @@ def test_a_conjecture_is_marked_and_judges_nothing():
     assert " ?" in out
 
 
+def headings(table):
+    return [str(column.header) for column in table.columns]
+
+
+def test_what_was_solved_exactly_is_not_said_to_be_measured(run):
+    solved, simulated = check(SMALL, exact.solve(SMALL)), check(SMALL, run)
+    assert headings(theory_tables.metrics(solved)) == ["metric", "exact", "at least", "limit", "bound", "verdict"]
+    measured = headings(theory_tables.metrics(simulated))
+    assert measured == ["metric", "measured", "interval", "exact", "at least", "limit", "bound", "verdict"]
+    assert "exact" in headings(theory_tables.judged(solved))
+    assert "measured" in headings(theory_tables.judged(simulated))
+    row = {str(c.header): next(iter(c.cells)) for c in theory_tables.metrics(solved).columns}
+    assert float(row["exact"]) == pytest.approx(exact.solve(SMALL).waiting_probability, rel=1e-3)
+
+
 @pytest.mark.parametrize("change", ["boards", "failing"])
 def test_statements_are_not_judged_where_servers_fail_or_boards_are_late(change):
     if change == "boards":
