@@ -250,3 +250,21 @@ def test_surges_are_0_in_the_mean_to_a_thousandth_of_what_arrives():
     assert error[0] < expected / 1_000, "sharp enough to see a hundredth missing"
     bound = stats.t.isf(FALSE_ALARM / (2 * means.shape[1]), len(means) - 1)
     assert np.all(np.abs(means.mean(axis=0)) < bound * error)
+
+
+def test_busy_capacity_is_as_uncertain_as_blocking_is():
+    """Work conservation says lambda N (1 - p_B), and while nobody is blocked that would be a number without an interval."""
+    system = jfsq.System([1.5, 0.8, 0.7], load=0.4, places=4)
+    run = jfsq.simulate(system, horizon=100, replications=30, rng=7)
+    found, blocked = run.controlled("busy_capacity"), run.controlled("blocking_probability")
+    assert blocked.value == 0
+    assert found.low == pytest.approx(1.2 * (1 - blocked.high))
+    assert found.low <= jfsq.exact.solve(system).metrics()["busy_capacity"] <= found.high
+
+
+def test_of_equal_servers_work_says_how_many_are_busy():
+    run = jfsq.simulate(jfsq.System([1.0] * 3, load=0.5, places=3), horizon=100, replications=30, rng=7)
+    capacity, busy, idle = (run.controlled(name) for name in ("busy_capacity", "mean_busy", "idle_among_n2"))
+    assert (busy.value, busy.low, busy.high) == (capacity.value, capacity.low, capacity.high)
+    assert idle.value == pytest.approx((3 - busy.value) / 3 * run.system.n2.floor)
+    assert idle.low < idle.high

@@ -16,6 +16,7 @@ import numpy as np
 
 from jfsq_simpy import metrics
 from jfsq_simpy.estimate.limits import on_logit_scale, upper_limit
+from jfsq_simpy.estimate.numbers import ROUNDING
 from jfsq_simpy.estimate.sample import Estimate, Sample
 from jfsq_simpy.estimate.spreads import method_of, spread
 from jfsq_simpy.rates import FloatArray
@@ -25,12 +26,16 @@ from jfsq_simpy.tally import Tally, bin_edges
 def shares(sample: Sample, measure: Callable[[Tally], FloatArray]) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Probabilities that are a function of the counts: value, low, high, float arrays of the measure's shape.
 
-    Where nothing was seen the upper limit is reported.
+    Where nothing was seen the upper limit is reported, where nothing else was seen the lower one; and where controls
+    explain all that was seen, what was not seen may still move the value as far.
     """
-    found = spread(sample, measure, 1.0)
+    found, unseen = spread(sample, measure, 1.0), upper_limit(sample)
     value = np.asarray(found.value, dtype=np.float64)
+    explained = bool(found.controls) & (found.half <= ROUNDING)
     low, high = on_logit_scale(value, found.half)
-    return value, low, np.where(value == 0, np.maximum(high, upper_limit(sample)), high)
+    low = np.where((value >= 1 - ROUNDING) | explained, np.minimum(low, value - unseen), low)
+    high = np.where((value <= 0) | explained, np.maximum(high, value + unseen), high)
+    return value, np.maximum(low, 0.0), np.minimum(high, 1.0)
 
 
 def ccdf_of(sample: Sample, which: str, method: str) -> Callable[[Tally, FloatArray], FloatArray]:
@@ -54,18 +59,26 @@ def empirical_ccdf(counts: Any, times: FloatArray) -> FloatArray:
 def quantile_estimate(sample: Sample, p: float, ccdf: Callable[[Tally, FloatArray], FloatArray]) -> Estimate:
     """The p-quantile: the interval of the tail at the estimate, read back through the tail (Woodruff).
 
-    Symmetric in probability: a t is inside when the tail there, whose true value would be 1 - p, is within
-    the half width of it. What controls correct the tail by there moves value and interval alike.
+    Symmetric in the tail's logarithm of odds: a t is inside when the tail there, whose true value would be 1 - p, is
+    within the tail's interval. What controls correct the tail by there moves value and interval alike. Where nobody was
+    seen beyond the estimate, whoever was not seen may be more than 1 - p: then the upper end is infinite, not known.
     """
     pooled = sample.pooled
 
-    def at(p: float) -> float:
-        return metrics.quantile(lambda t: ccdf(pooled, t), max(p, 0.0)) if p < 1 else math.inf
+    def at(tail: float) -> float:
+        return metrics.quantile(lambda t: ccdf(pooled, t), 1 - min(tail, 1.0)) if tail > 0 else math.inf
 
-    plain = at(p)
+    plain = at(1 - p)
     found = spread(sample, lambda tally: float(ccdf(tally, np.array([plain]))[0]), 1.0)
-    p += float(found.value - ccdf(pooled, np.array([plain]))[0]) if found.controls else 0.0
-    value, low, high = at(p), math.nan, math.nan
-    if math.isfinite(found.half):
-        low, high = at(p - found.half), at(p + found.half)
-    return Estimate(value, low, high, sample.level, found.n, "inverted tail, " + method_of(sample, found, "symmetric"))
+    tail = 1 - p - (float(found.value - ccdf(pooled, np.array([plain]))[0]) if found.controls else 0.0)
+    value, low, high = at(tail), math.nan, math.nan
+    if found.value == 0:
+        low, high = value, value if upper_limit(sample) <= 1 - p else math.inf
+    elif math.isfinite(found.half) and 0 < tail < 1:
+        # as far from `tail` in odds as the limits of what the tail is at the estimate are from that
+        spare = float(found.value * (1 - found.value))
+        below, above = on_logit_scale(tail, found.half / spare * tail * (1 - tail) if spare > 0 else 0.0)
+        low, high = at(float(above)), at(float(below))
+    elif math.isfinite(found.half):
+        low, high = at(tail + found.half), at(tail - found.half)
+    return Estimate(value, low, high, sample.level, found.n, "inverted tail, " + method_of(sample, found, "on_logit_scale"))

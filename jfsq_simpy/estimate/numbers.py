@@ -2,7 +2,8 @@
 
 In    a Sample, the name of a metric
 Out   its Estimate, on the scale that suits it
-Rule  0 events seen is not probability 0: then the upper limit is reported, times the most the metric can be
+Rule  0 events seen is not probability 0, nor 1 when nothing else was seen: then one limit is where the metric stood
+      all along, the other as far off as what was never seen could take it
 Cost  one evaluation of the metric a unit
 """
 
@@ -10,7 +11,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from jfsq_simpy import metrics
@@ -20,36 +23,79 @@ from jfsq_simpy.estimate.spreads import method_of, spread
 from jfsq_simpy.system import System
 
 
+ROUNDING = 1e-12  # relative: shares that should add up to a whole
+RARE = frozenset(
+    {"waiting_probability", "blocking_probability", "buffered_probability", "mean_wait", "mean_waiting_jobs"}
+    | {"idle_among_n1", "idle_among_n2"}
+)  # means of what may hardly ever happen
+
+
 def estimate(sample: Sample, name: str) -> Estimate:
     """One metric with its interval. Errors: KeyError for an unknown name."""
     formula = metrics.METRICS[name]
-    most = 1.0 if name in metrics.PROBABILITIES else math.inf
-    found = spread(sample.counts, lambda t: formula(sample.averages(t)), most)
-    largest, value = _largest_value(sample.system, name), float(found.value)
-    if value == 0 and largest is not None:
-        limit = upper_limit(sample) * largest
-        return Estimate(0.0, 0.0, limit, sample.level, found.n, "none seen: one-sided upper limit")
+    flow = _by_flow(sample.system, name) if sample.n_controls else None
+    if flow is not None:
+        return _from_blocking(estimate(sample, "blocking_probability"), *flow)
+    ends = _range(sample.system, name)
+    found = spread(sample.counts, lambda t: formula(sample.averages(t)), ends.high)
+    value, reach = float(found.value), upper_limit(sample) * (ends.high - ends.low)
+    if value <= ends.low < ends.high:
+        return Estimate(value, value, value + reach, sample.level, found.n, "none seen: one-sided upper limit")
+    if value >= ends.high * (1 - ROUNDING) > ends.low:
+        return Estimate(ends.high, ends.high - reach, ends.high, sample.level, found.n, "nothing else seen: one-sided lower limit")
     scale = limits_of(sample.system, name)
-    low, high = scale(value, found.half)
+    low, high = np.clip(scale(value, found.half), ends.low, ends.high)
     return Estimate(value, float(low), float(high), sample.level, found.n, method_of(sample, found, scale.__name__))
 
 
 def limits_of(system: System, name: str) -> Callable[[ArrayLike, ArrayLike], Limits]:
     """The scale on which a metric's interval is symmetric."""
-    if _largest_value(system, name) is None:
+    if name not in RARE or not _range(system, name).high:
         return symmetric
     return on_logit_scale if name in metrics.PROBABILITIES else on_log_scale
 
 
-def _largest_value(system: System, name: str) -> float | None:
-    """For metrics that are 0 exactly when no job waited (or was blocked): the most they can be."""
-    room = system.places - 1
+def _range(system: System, name: str) -> Limits:
+    """The least and the most a metric can be; without bounds where no state or job alone says how far it goes."""
+    n, places = float(system.n_servers), float(system.places)
     # behind j jobs a wait has mean j / mu_N at most; a job found in service has (1 + scv) / 2 left in the mean
-    longest = (room - 1 + max((1 + system.size.scv) / 2, 1.0)) / system.rates.slowest
-    return {
+    longest = (places - 2 + max((1 + system.size.scv) / 2, 1.0)) / system.rates.slowest
+    room = places > 1
+    most = {
         "waiting_probability": 1.0,
         "blocking_probability": 1.0,
-        "buffered_probability": 1.0 if room else None,
-        "mean_wait": longest if room else None,
-        "mean_waiting_jobs": float(room * system.n_servers) if room else None,
-    }.get(name)
+        "buffered_probability": float(room),
+        "mean_wait": longest if room else 0.0,
+        "mean_jobs": places * n,
+        "mean_queue": places,
+        "mean_waiting_jobs": (places - 1) * n,
+        "mean_busy": n,
+        "busy_capacity": n,
+        "idle_among_n1": float(system.n1().floor),
+        "idle_among_n2": float(system.n2.floor),
+    }
+    return Limits(0.0, most[name]) if name in most else Limits(-math.inf, math.inf)
+
+
+def _by_flow(system: System, name: str) -> tuple[float, float] | None:
+    """(a, c) for metrics that are a + c p_B where accepted work is done work: what controls by work leave of them.
+
+    Corrected by a regression they would be a constant while nobody is blocked, with an interval of width 0;
+    what they hang on is p_B, which has limits even then.
+    """
+    work = system.arrival_rate
+    if name == "busy_capacity":
+        return work, -work
+    if system.rates.n_classes > 1 or name not in ("mean_busy", "idle_among_n1", "idle_among_n2"):
+        return None
+    if name == "mean_busy":
+        return work, -work
+    if system.policy.ties == "index":
+        return None
+    share = (system.n1() if name == "idle_among_n1" else system.n2).floor / system.n_servers
+    return share * (system.n_servers - work), share * work
+
+
+def _from_blocking(blocked: Estimate, a: float, c: float) -> Estimate:
+    low, high = sorted((a + c * blocked.low, a + c * blocked.high))
+    return replace(blocked, value=a + c * blocked.value, low=low, high=high, method=f"accepted work; p_B: {blocked.method}")

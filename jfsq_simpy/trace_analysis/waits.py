@@ -2,8 +2,9 @@
 
 In    a Trace, in memory or on disk
 Out   DataFrames: one row a group and time (probability, part), with value, low, high
-Rule  intervals rest on replications or batches, never on single jobs; quantiles are order statistics of
-      the jobs, not read off bins
+Rule  intervals rest on replications or batches, never on single jobs (nan where one of them holds all jobs of a
+      group); quantiles are order statistics of the jobs, not read off bins. A level or a speed that took no job has
+      no rows; a slice of time keeps its own, nan where nobody came, so that it shows as a gap
 Cost  one pass over the rows for a tail or a mean, nine for quantiles; memory O(block + groups x units)
 """
 
@@ -101,8 +102,8 @@ def quantiles(
 def decomposition(trace: Trace, *, by: By = None, window: Window | None = None, level: float = 0.95) -> pd.DataFrame:
     """Mean response, taken apart: wait and service, with their shares of it.
 
-    Columns: [by,] part ("wait", "service", "response"), mean, low, high, share, jobs. Jobs that left. One pass.
-    Errors: PlanError.
+    Columns: [by,] part ("wait", "service", "response"), mean, low, high, share, jobs. Jobs that left. A level
+    nobody found, or a speed that took no job, has no rows. One pass. Errors: PlanError.
 
     >>> from jfsq_simpy import System, simulate
     >>> system = System(rates=[1.5, 0.5], load=0.8, places=5)
@@ -197,6 +198,8 @@ def _table(cells: Cells, columns: dict[str, Any], rows_a_group: int, attrs: dict
     if cells.by is not None:
         columns = {cells.by: np.repeat(cells.labels, rows_a_group), **columns}
     table = pd.DataFrame(columns)
+    if cells.by in ("level", "speed"):
+        table = table[table["jobs"] > 0].reset_index(drop=True)
     table.attrs.update(attrs)
     return table
 

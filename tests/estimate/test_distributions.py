@@ -62,6 +62,26 @@ def test_a_quantile_of_one_unit_has_no_interval():
 
 def test_distributions_report_the_limit_too():
     value, low, high = shares(sample(NONE_SEEN), lambda t: t.joins.sum(axis=0) / t.routed)
+    limit = upper_limit(sample(NONE_SEEN))
     assert value.tolist() == [1.0, 0.0]
-    assert low.tolist() == [1.0, 0.0]
-    assert high.tolist() == [1.0, upper_limit(sample(NONE_SEEN))]
+    assert low.tolist() == [1.0 - limit, 0.0]  # what may be at level 1 is not at level 0
+    assert high.tolist() == [1.0, limit]
+
+
+def test_a_quantile_of_waits_never_seen_is_known_as_far_as_their_limit():
+    s = sample(with_times(np.zeros((4, 100))), looks=1000.0)
+    limit = upper_limit(s)
+    below, above = (quantile_estimate(s, 1 - share * limit, ccdf_of(s, "wait", "empirical")) for share in (2.0, 0.5))
+    assert (below.value, below.low, below.high) == (0.0, 0.0, 0.0)  # more than may wait
+    assert (above.value, above.low, above.high) == (0.0, 0.0, math.inf)
+
+
+def test_a_quantile_beyond_the_few_waits_seen_may_lie_among_them():
+    """4 in 1,000 waited, so 6 may: the quantile of 5 in 1,000 is seen as 0, and reaches up to the waits."""
+    s = sample(with_times(np.array([[0.0] * 249 + [x] for x in (1.0, 2.0, 3.0, 4.0)])))
+    tail = ccdf_of(s, "wait", "empirical")
+    s_few = sample(with_times(np.array([[0.0] * (250 - k) + [2.0] * k for k in (0, 1, 1, 2)])))
+    e = quantile_estimate(s_few, 0.995, ccdf_of(s_few, "wait", "empirical"))
+    assert (e.value, e.low) == (0.0, 0.0)
+    assert 0 < e.high < 4
+    assert quantile_estimate(s, 0.5, tail).high == 0.0

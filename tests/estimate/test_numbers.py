@@ -53,3 +53,25 @@ def test_what_must_be_zero_is_zero():
     units = [tally([[10], [0]], levels=[[1, 0], [1, 0]]) for _ in range(5)]
     for name in ("mean_wait", "buffered_probability", "mean_waiting_jobs"):
         assert (estimate(sample(units, system=loss), name).low, estimate(sample(units, system=loss), name).high) == (0.0, 0.0)
+
+
+# ---- nothing else seen ---------------------------------------------------------------------------------------
+
+
+def test_nothing_else_seen_has_a_lower_limit():
+    """Every job waited and everybody was busy: how rarely it is otherwise is not known better than how rarely a job waits."""
+    units = [tally([[0, 10], [0, 0]], levels=[[0, 1, 0], [0, 1, 0]]) for _ in range(5)]
+    limit = upper_limit(sample(units))
+    for name, most in (("waiting_probability", 1.0), ("mean_busy", 2.0), ("busy_capacity", 2.0)):
+        e = estimate(sample(units), name)
+        assert (e.value, e.high) == (most, most)
+        assert e.low == pytest.approx(most * (1 - limit))
+        assert "one-sided" in e.method
+    idle = estimate(sample(units), "idle_among_n2")
+    assert (idle.value, idle.low) == (0.0, 0.0)
+    assert idle.high == pytest.approx(limit * SYSTEM.n2.floor)
+
+
+def test_no_interval_reaches_where_a_metric_cannot_be():
+    units = [tally([[5, 5], [0, 0]], levels=x) for x in ([[0, 1, 0], [0, 1, 0]], [[1, 0, 0], [0, 1, 0]], [[0, 1, 0], [0, 1, 0]])]
+    assert estimate(sample(units), "mean_busy").high == 2.0

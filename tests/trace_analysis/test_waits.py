@@ -45,7 +45,25 @@ def test_the_response_is_taken_apart_by_hand():
     assert table.loc[(0, "wait")] == 0.0
     assert table.loc[(0, "service")] == table.loc[(0, "response")] == 3.0
     assert table.loc[(1, "wait")] == table.loc[(1, "service")] == 1.5
-    assert np.isnan(table.loc[(2, "wait")])
+    assert (2, "wait") not in table.index  # two places more than anybody found taken
+
+
+def test_levels_and_speeds_without_a_job_have_no_rows_and_a_slice_of_time_shows_as_a_gap():
+    alone = recorded(System([1.5, 0.5], load=0.01, places=9), Window(0.0, 100.0))  # one job, or a few, and no queue
+    at = alone["arrival"]
+    for by in ("level", "speed"):
+        tables = [ccdf(alone, [0.0, 1.0], by=by), quantiles(alone, [0.5, 0.9], by=by), decomposition(alone, by=by)]
+        assert all(table[by].tolist() == [tables[0][by][0]] * len(table) for table in tables)
+        assert [len(table) for table in tables] == [2, 2, 3]
+        assert all((table.jobs > 0).all() for table in tables)
+        assert all(table.index.tolist() == list(range(len(table))) for table in tables)
+        assert all(table.attrs["level"] == 0.95 for table in tables)
+    slices = decomposition(alone, by="time")
+    assert len(slices) == 30
+    came = np.bincount((at[at < 100.0] // 10.0).astype(int), minlength=10)
+    assert (came == 0).any()
+    assert slices["jobs"].tolist() == np.repeat(came, 3).tolist()
+    assert slices["mean"].isna().tolist() == (slices.jobs == 0).tolist()
 
 
 def plainly(trace, of, by, begin, end):
