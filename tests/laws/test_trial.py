@@ -90,12 +90,14 @@ def test_what_its_tail_may_hide_is_not_refused():
     assert as_law(law, "size") is law
 
 
-def test_laws_with_memory_and_laws_of_the_house_are_not_tried():
+def test_laws_with_memory_records_and_laws_of_the_house_are_not_tried():
     def never(*_):
         pytest.fail("nothing to draw")
 
     walking = own(1.0, never, draw_block=never)
     assert as_law(walking, "arrivals") is walking
+    record = own(0.0, never, mean=1.02, length=100)
+    assert as_law(record, "size") is record
     house = Exponential()
     house.draw = never
     assert as_law(house, "size") is house
