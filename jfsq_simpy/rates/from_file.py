@@ -2,15 +2,17 @@
 
 In    a file with a column `speed` and, optionally, `label` and `count`
 Out   Rates
-Rule  whatever is wrong is said with the file's name
+Rule  whatever is wrong is said with the file's name, a value with its line as an editor counts them
 Cost  O(lines), and the labels: one a server, up to a million
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import csv
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,6 +21,9 @@ from jfsq_simpy.rates.fleet import Rates
 from jfsq_simpy.rates.given import from_speeds
 from jfsq_simpy.rates.limits import FloatArray, IntArray
 from jfsq_simpy.rates.profiles import classes
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MOST_LABELS = 10**6  # labels are kept one a server
 
@@ -46,6 +51,9 @@ def file(path: str | Path) -> Rates:
         raise DataError(f"{path}: is not a CSV file ({str(error).splitlines()[0]}).") from None
     if "speed" not in table.columns:
         raise DataError(f"{path}: has no column `speed` (found: {', '.join(map(str, table.columns))}); give one speed a server.")
+    _check_column(path, table, "speed", lambda v: v > 0, "must be a finite number above 0: a server without speed never finishes.")
+    if "count" in table.columns:
+        _check_column(path, table, "count", lambda v: (v >= 1) & (v % 1 == 0), "must be a whole number of servers, at least 1.")
     labels = table["label"].astype(str).tolist() if "label" in table.columns else None
     try:
         if "count" not in table.columns:
@@ -56,6 +64,34 @@ def file(path: str | Path) -> Rates:
         return replace(fleet, labels=_labels_by_line(labels, table["count"].to_numpy(), table["speed"].to_numpy()))
     except (ModelError, TooLargeError) as error:
         raise DataError(f"{path}: {error}") from None
+
+
+def _check_column(path: str | Path, table: pd.DataFrame, column: str, fits: Callable[[FloatArray], Any], rule: str) -> None:
+    """Refuse the first value that is no number or does not fit, with its line in the file."""
+    import pandas as pd
+
+    values = pd.to_numeric(table[column], errors="coerce").to_numpy(np.float64)
+    right = np.isfinite(values)
+    right[right] = fits(values[right])
+    if right.all():
+        return
+    row = int(np.argmin(right))
+    given = table[column].iloc[row]
+    said = "is missing; it" if pd.isna(given) else f"= {given}"
+    raise DataError(f"{path}, line {_line_of(path, row)}: {column} {said} {rule}")
+
+
+def _line_of(path: str | Path, row: int) -> int:
+    """On which line of the file a row of its table begins: blank lines are no rows, and a quoted label may go over several."""
+    with Path(path).open(newline="", encoding="utf-8") as lines:
+        reader, rows, begins = csv.reader(lines, skipinitialspace=True), -1, 1  # the heading is row -1
+        for fields in reader:
+            if len(fields) > 1 or any(field.strip() for field in fields):
+                if rows == row:
+                    break
+                rows += 1
+            begins = reader.line_num + 1
+    return begins
 
 
 def _labels_by_line(labels: Sequence[str], counts: IntArray, speeds: FloatArray) -> tuple[str, ...]:
