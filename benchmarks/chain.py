@@ -5,7 +5,7 @@ Out   arrivals a second of each, with the ratio to the best C++ path, one table 
 Rule  the answer first: both C++ programs read the package's words and must give the package's tally, count
       by count, and the naive loop as many waiting jobs; only then is anything timed. One core, in seconds of
       processor time, which others on the machine lengthen less than wall time; tallies on, set-up apart
-Cost  about 5 minutes; --quick about 1
+Cost  about 8 minutes; --quick about 2
 
     python -m benchmarks.chain
 """
@@ -31,7 +31,7 @@ from jfsq_simpy import System
 from jfsq_simpy.chain import jump, lockstep, paths, tables
 from jfsq_simpy.chain.plan import grid_of, plan_of
 from jfsq_simpy.chain.watching import Log
-from jfsq_simpy.tally import NOTHING, Tally, Window, groups_of
+from jfsq_simpy.tally import Tally, Window, groups_of
 
 # ---- the C++ programs ----------------------------------------------------------------------------------------
 
@@ -186,20 +186,16 @@ def path(kind: Callable[..., paths.Path], system: System, jobs: float) -> Conten
     return once
 
 
-def abreast(system: System, replications: int, steps: int) -> Contender:
-    """Lockstep, its words, joins and snapshots included, over so many steps, started busy."""
-    plan, groups = plan_of(system), groups_of(system)
-    rate = (tables.class_events if plan.counts else tables.server_events)(system).rate
+def abreast(system: System, replications: int, jobs: float) -> Contender:
+    """Lockstep as a run has it, set-up and tallies included: about so many jobs each, started busy."""
+    window = Window(0.0, jobs / system.arrival_rate)
 
     def once(number: int) -> tuple[float, float]:
         numbers = list(range(number * replications, (number + 1) * replications))
-        going = lockstep.Abreast(system, plan, groups, SEED, numbers, Window(0.0, steps / rate), NOTHING, "busy")
-        seen = going.observed(0)
-        going.advance(0, WARM_STEPS, seen)  # memory that nobody has touched yet comes page by page
-        arrivals, before = going.arrivals.sum(), time.thread_time()
-        going.advance(WARM_STEPS, steps, seen)
+        before = time.thread_time()
+        outcomes = lockstep.run(system, SEED, numbers, window, start="busy")
         seconds = time.thread_time() - before
-        return float(going.arrivals.sum() - arrivals), seconds
+        return float(sum(o.arrivals for o in outcomes)), seconds
 
     return once
 
@@ -214,8 +210,7 @@ def naive_loop(system: System, events: int) -> Contender:
 
 
 NAIVE_EVENTS = {10: 4_000_000, 100: 2_000_000, 1_000: 400_000, 10_000: 40_000}
-WARM_STEPS = 500
-ABREAST_STEPS = {10: 4_000, 100: 4_000, 1_000: 3_000, 10_000: 2_000}
+LARGEST_ABREAST = 10_000  # servers
 
 
 def contenders(kinds: dict[str, type[Cpp]], fleet: Callable[[int], System], n: int, jobs: float) -> dict[str, Contender]:
@@ -225,9 +220,9 @@ def contenders(kinds: dict[str, type[Cpp]], fleet: Callable[[int], System], n: i
     taking_part = {"C++, best path": path(kinds["C++, best path"], system, jobs), "chain": path(kind, system, jobs)}
     if fleet is linear:
         taking_part["C++, textbook"] = path(kinds["C++, textbook"], one_word(n, fleet), jobs)
-    if n in ABREAST_STEPS:
-        taking_part["lockstep, 1024 replications"] = abreast(system, 1024, ABREAST_STEPS[n])
-        taking_part["lockstep, 10 replications"] = abreast(system, 10, 4 * ABREAST_STEPS[n])
+    if n <= LARGEST_ABREAST:
+        taking_part["lockstep, 1024 replications"] = abreast(system, 1024, jobs / 250)
+        taking_part["lockstep, 10 replications"] = abreast(system, 10, jobs / 250)
     if n in NAIVE_EVENTS and fleet is linear:
         taking_part["naive Numba loop"] = naive_loop(system, NAIVE_EVENTS[n])
     return taking_part

@@ -22,7 +22,6 @@ from jfsq_simpy.estimate.sample import Estimate, Sample
 from jfsq_simpy.estimate.spreads import method_of, spread
 from jfsq_simpy.system import System
 
-
 ROUNDING = 1e-12  # relative: shares that should add up to a whole
 RARE = frozenset(
     {"waiting_probability", "blocking_probability", "buffered_probability", "mean_wait", "mean_waiting_jobs"}

@@ -139,7 +139,7 @@ class Work:
         numbers, self.missing = self.missing, []
         self.under_way = len(numbers)
         window = self.point.plan.window(self.point.system, self.warmup.time)
-        share = ABREAST if self.engine.name == "lockstep" else 1
+        share = min(max(-(-len(numbers) // crew.workers), ABREAST), engines.ABREAST) if self.engine.name == "lockstep" else 1
         for i in range(0, len(numbers), share):
             task = partial(replicate, self.engine, self.point, numbers[i : i + share], window)
             crew.submit(self, task, processes=apart)
