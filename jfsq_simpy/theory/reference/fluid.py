@@ -16,9 +16,7 @@ import scipy
 from jfsq_simpy.errors import ModelError
 from jfsq_simpy.rates import Rates
 from jfsq_simpy.system import System
-
-BLIND = ("jsq", "jiq")
-FASTEST_FIRST = ("jfsq", "jfiq", "jfiq_weighted")
+from jfsq_simpy.theory.reference.orders import idle_order_of
 
 
 def fastest_first(rates: Rates, load: float) -> float:
@@ -51,14 +49,13 @@ def blind(rates: Rates, load: float) -> float:
 
 
 def mean_response(system: System) -> float | None:
-    """The fluid limit of E[T] that speaks about a system, or None: load >= 1, one place or another policy."""
+    """The fluid limit of E[T] that speaks about a system, or None: load >= 1, one place, or idle servers do not come first."""
     if system.load >= 1 or system.places < 2:
         return None
-    if system.policy.name in FASTEST_FIRST:
-        return fastest_first(system.rates, system.load)
-    if system.policy.name in BLIND:
-        return blind(system.rates, system.load)
-    return None
+    order = idle_order_of(system)
+    if order is None:
+        return None
+    return (fastest_first if order == "fastest first" else blind)(system.rates, system.load)
 
 
 def _check(load: float) -> None:

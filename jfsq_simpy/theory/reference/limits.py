@@ -19,6 +19,7 @@ from jfsq_simpy.errors import ModelError
 from jfsq_simpy.rates import Rates
 from jfsq_simpy.system import System
 from jfsq_simpy.theory.reference.erlang import erlang_b
+from jfsq_simpy.theory.reference.orders import rule_of
 from jfsq_simpy.theory.scope import HALF, why_silent
 
 # lambda = 1 - 1/sqrt N, equal servers: p_W sqrt N of the exact laws of two places, 0.7637, 0.7977, 0.8089, 0.8124 at
@@ -36,7 +37,7 @@ class Limit(NamedTuple):
 
 
 def speaking(system: System) -> Iterator[Limit]:
-    """The limits of JFSQ and JSQ that speak about a system, side by side of Halfin-Whitt.
+    """The limits of JFSQ and JSQ, by whatever name, that speak about a system, side by side of Halfin-Whitt.
 
     Ordered entry counts jobs that find the first m servers busy as lost to them, so it needs waiting to be rare:
     below Halfin-Whitt only (above, it would leave eight times too many servers idle at N = 10^4, alpha = 3/4).
@@ -45,11 +46,14 @@ def speaking(system: System) -> Iterator[Limit]:
     >>> [(c.metric, round(c.value, 5)) for c in speaking(System(rates.homogeneous(10_000), alpha=0.5, places=3))]
     [('waiting_probability', 0.00814), ('mean_wait', 0.00814)]
     """
-    if why_silent(system) or system.alpha is None or not system.is_markov or system.policy.name not in ("jfsq", "jsq"):
+    if why_silent(system) or system.alpha is None or not system.is_markov:
+        return
+    rule = rule_of(system)
+    if rule is None:
         return
     equal, x = system.rates.n_classes == 1, system.spare_capacity
     if system.alpha > 1 - HALF:
-        gamma = gamma_conjecture(system.rates, system.policy.name)
+        gamma = gamma_conjecture(system.rates, rule)
         kind: Literal["limit", "conjecture"] = "limit" if gamma.proved else "conjecture"
         yield Limit("waiting_probability", gamma.waiting_constant / x, kind, "Gamma law")
         yield Limit("mean_wait", gamma.mean / x, kind, "Gamma law")
