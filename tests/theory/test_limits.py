@@ -53,7 +53,7 @@ def test_ordered_entry_is_silent_where_jobs_wait():
     assert "idle_among_n2" in spoken(below)
     assert "idle_among_n2" not in spoken(above)
     lost = limits.ordered_idle(above.n2.floor, above.arrival_rate)
-    run = simulate(above, horizon=60, warmup=60, replications=8, engine="lockstep", rng=1, workers=1, start="busy")
+    run = simulate(above, horizon=60, warmup=60, replications=16, engine="lockstep", rng=1, workers=1, start="busy")
     assert lost > 2.5 * above.spare_capacity
     assert run["idle_among_n2"].high < lost / 2
 
