@@ -185,6 +185,15 @@ METRICS: dict[str, Callable[[Averages], float]] = {
         messages_per_job,
     )
 }
+
+
+def formula_of(metric: str) -> Callable[[Averages], float]:
+    """The formula of a metric by its name. Errors: KeyError, with the names there are."""
+    if metric not in METRICS:
+        raise KeyError(f"there is no metric {metric!r}; known: {', '.join(METRICS)}")
+    return METRICS[metric]
+
+
 PROBABILITIES = frozenset({"waiting_probability", "blocking_probability", "buffered_probability"})
 
 

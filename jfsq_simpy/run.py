@@ -205,7 +205,7 @@ class Run:
         return method
 
     def _ccdf(self, which: str, times: ArrayLike, method: str) -> pd.DataFrame:
-        t = np.atleast_1d(np.asarray(times, dtype=np.float64))
+        t = _numbers(times, "times")
         sample = self.best_sample
         tail = ccdf_of(sample, which, self._method(method))
         return _with_intervals({"t": t}, *shares(sample, lambda tally: tail(tally, t)))
@@ -213,7 +213,7 @@ class Run:
     def _quantiles(self, which: str, probabilities: ArrayLike, method: str) -> pd.DataFrame:
         import pandas as pd
 
-        p = np.atleast_1d(np.asarray(probabilities, dtype=np.float64))
+        p = _numbers(probabilities, "probabilities")
         if not np.all((p >= 0) & (p < 1)):
             raise PlanError(f"probabilities = {p.tolist()} must lie in [0, 1).")
         sample = self.best_sample
@@ -264,3 +264,10 @@ def _with_intervals(columns: dict[str, Any], value: FloatArray, low: FloatArray,
     import pandas as pd
 
     return pd.DataFrame({**columns, "value": value, "low": low, "high": high})
+
+
+def _numbers(values: ArrayLike, what: str) -> FloatArray:
+    try:
+        return np.atleast_1d(np.asarray(values, dtype=np.float64))
+    except (TypeError, ValueError):
+        raise PlanError(f"{what} = {values!r} must be numbers.") from None

@@ -176,10 +176,10 @@ def _pilot(engine: Engine, system: System, seed: Seed, start: str) -> Callable[[
 def _precision(precision: Mapping[str, Any], trace: Any) -> Precision:
     if trace is not False:
         raise PlanError("precision adds replications as it goes, and a trace is of replications fixed before; give one of the two.")
-    unknown = set(precision) - {f.name for f in fields(Precision)}
-    if unknown or "metric" not in precision:
+    known = {f.name for f in fields(Precision)}
+    if not isinstance(precision, Mapping) or set(precision) - known or "metric" not in precision:
         raise PlanError(
-            f"precision = {dict(precision)!r} must name a metric, and may give relative and max_seconds, for example "
+            f"precision = {precision!r} must name a metric, and may give relative and max_seconds, for example "
             '{"metric": "waiting_probability", "relative": 0.05, "max_seconds": 600}.'
         )
     return Precision(**precision)

@@ -176,8 +176,8 @@ def test_replications_are_added_until_the_goal_is_reached():
 
 def test_a_goal_that_is_reached_at_once_adds_nothing_but_a_width_of_three_is_not_believed():
     easy = {"metric": "mean_jobs", "relative": 0.9}
-    assert run(precision=easy, replications=10).replications == list(range(10))
-    assert run(precision=easy, replications=3).replications == list(range(10))
+    assert run(precision=easy, replications=30).replications == list(range(30))
+    assert run(precision=easy, replications=3).replications == list(range(30))
 
 
 def test_a_goal_out_of_reach_ends_with_the_time_and_a_warning():
@@ -196,6 +196,12 @@ def test_a_metric_never_seen_stops_when_its_precision_cannot_be_had_in_the_time_
     assert never.seconds < 60 / 100  # it would take 500 times as long as it took
     assert f"at most {never.blocking_probability.high:.3g}" in never.warnings[-1]
     assert "jfsq exact" in never.warnings[-1]
+
+
+@pytest.mark.parametrize("precision", [0.05, "0.05", {"relative": 0.05}, {"metric": "mean_wait", "absolute": 1.0}])
+def test_a_precision_names_its_metric(precision):
+    with pytest.raises(PlanError, match="must name a metric"):
+        run(precision=precision)
 
 
 def test_precision_alone_is_a_plan(monkeypatch):
@@ -258,8 +264,11 @@ def test_every_metric_by_name_by_key_and_in_the_table(answers):
         assert name in dir(answers)
     with pytest.raises(AttributeError, match="waiting_probability"):
         _ = answers.p_W
-    with pytest.raises(KeyError):
-        answers["p_W"]
+    for named in (answers.__getitem__, answers.controlled):
+        with pytest.raises(KeyError, match="waiting_probability"):
+            named("p_W")
+    with pytest.raises(PlanError, match="must be numbers"):
+        answers.wait_ccdf(["a"])
 
 
 def test_distributions_are_frames_with_intervals(answers):

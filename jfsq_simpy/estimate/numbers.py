@@ -31,7 +31,7 @@ RARE = frozenset(
 
 def estimate(sample: Sample, name: str) -> Estimate:
     """One metric with its interval. Errors: KeyError for an unknown name."""
-    formula = metrics.METRICS[name]
+    formula = metrics.formula_of(name)
     flow = _by_flow(sample.system, name) if sample.n_controls else None
     if flow is not None:
         return _from_blocking(estimate(sample, "blocking_probability"), *flow)

@@ -81,11 +81,10 @@ class ExactLaw:
         return Averages(self.system, groups, share @ sent[:, :-1], float(sent[:, -1].sum()), share @ self.solution.levels)
 
     def __getitem__(self, metric: str) -> float:
-        if metric not in metrics.METRICS:
-            raise KeyError(f"there is no metric {metric!r}; known: {', '.join(metrics.METRICS)}")
+        formula = metrics.formula_of(metric)
         if metric in self.refused:
             raise ModelError(f"{metric}: {self.refused[metric]}")
-        return metrics.METRICS[metric](self.averages)
+        return formula(self.averages)
 
     def __getattr__(self, name: str) -> float:
         if name in metrics.METRICS:

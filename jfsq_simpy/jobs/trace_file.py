@@ -165,7 +165,9 @@ class FileRows:
         except DataError:
             raise
         except FileNotFoundError:
-            raise DataError(f"{self.path}: there is no such file.") from None
+            raise DataError(
+                f'{self.path}: there is no such file; a trace is written by jfsq.simulate(..., trace="{self.path.name}").'
+            ) from None
         except BAD_BYTES as error:
             why = (str(error) or type(error).__name__).splitlines()[0].partition(". ")[0].rstrip(".")[:160]
             raise DataError(f"{self.path}: {what} ({why}).") from None
