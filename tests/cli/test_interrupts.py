@@ -12,10 +12,11 @@ import pytest
 ROOT = Path(__file__).parents[2]
 SMALL = "[system]\nservers = 2\nload = 0.5\nplaces = 2\nrates = {profile = 'homogeneous'}\n[run]\njobs = 100\nreplications = 2\n"
 AT_IMPORT = """
-import os, signal, sys
+import os, sys
+sys.modules.pop("signal", None)  # some installations have it in memory when they start
 
 def ring():
-    os.kill(os.getpid(), signal.SIGINT)
+    os.kill(os.getpid(), 2)  # SIGINT
 
 class Unheard:
     def __del__(self):  # Python drops what is raised here
@@ -53,6 +54,7 @@ def interrupted(tmp_path: Path, module: str, words: list[str], how: str = "ring"
 @pytest.mark.parametrize(
     ("module", "words"),
     [
+        ("signal", ["--help"]),  # the first that is not built in
         ("typer", ["--help"]),
         ("jfsq_simpy.cli.bounds", ["--help"]),
         ("numpy", ["list", "laws"]),
@@ -75,3 +77,8 @@ def test_where_python_drops_the_exception(tmp_path: Path) -> None:
     assert said.endswith("jfsq: interrupted.\n")
     assert "Traceback" not in said
     assert "ignored" not in said
+
+
+def test_it_ends_so_where_there_is_nowhere_to_say_it() -> None:
+    leave = "import os; os.close(2); from jfsq_simpy.__main__ import _leave; _leave()"
+    assert subprocess.run([sys.executable, "-c", leave], env={**os.environ, "PYTHONPATH": str(ROOT)}, timeout=60).returncode == 3
