@@ -63,10 +63,15 @@ def test_noise_beyond_the_capacity_of_all_is_noise():
 
 
 class Twice(jfsq.laws.Law):
+    """Sizes of mean 2, from a law with memory: these are not tried when a system is made."""
+
     name, variance = "twice", 1.0
 
     def draw(self, rng, n):
         return rng.exponential(2.0, n)
+
+    def draw_block(self, rng, n, state):
+        return self.draw(rng, n), state
 
 
 def test_a_law_of_ones_own_whose_mean_is_not_1_is_suspected():
