@@ -151,7 +151,7 @@ def window_length(system: System, horizon: float | None, jobs: float | None) -> 
         raise PlanError("give horizon (time units after the warm-up) or jobs (expected arrivals a replication): one of the two.")
     if horizon is not None:
         if not (_is_number(horizon) and 0 < horizon < math.inf):
-            raise PlanError(f"horizon = {horizon} must be a finite time above 0: it is how long to measure after the warm-up.")
+            raise PlanError(f"horizon = {horizon!r} must be a finite time above 0: it is how long to measure after the warm-up.")
         return float(horizon)
     if not (_is_number(jobs) and 0 < jobs < math.inf):  # type: ignore[operator]
         raise PlanError(f"jobs = {jobs} must be a finite number above 0: arrivals expected in a replication.")
