@@ -116,7 +116,7 @@ def test_progress_and_cost_are_said():
         ({"horizon": -5.0}, "horizon = -5.0"),
         ({"horizon": math.nan}, "horizon = nan"),
         ({"horizon": math.inf}, "horizon = inf"),
-        ({"horizon": "long"}, "horizon = long"),
+        ({"horizon": "long"}, "horizon = 'long'"),
         ({"horizon": None, "jobs": 0}, "jobs = 0"),
         ({"horizon": None, "jobs": math.inf}, "jobs = inf"),
         ({"horizon": None, "jobs": "many"}, "jobs = many"),

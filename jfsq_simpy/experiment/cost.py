@@ -38,7 +38,7 @@ class Forecast:
 
 def forecast(points: Sequence[Point], workers: int | None = None) -> Forecast:
     """What running every replication of every point amounts to. A precision may ask for more."""
-    workers = min(workers or available_cores(), available_cores())  # more do not go faster than there are cores
+    workers = workers or available_cores()
     jobs = warming = seconds = 0.0
     used: dict[str, bool] = {}
     for point in points:
