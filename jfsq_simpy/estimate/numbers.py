@@ -37,7 +37,8 @@ def estimate(sample: Sample, name: str) -> Estimate:
         return _from_blocking(estimate(sample, "blocking_probability"), *flow)
     ends = _range(sample.system, name)
     found = spread(sample.counts, lambda t: formula(sample.averages(t)), ends.high)
-    value, reach = float(found.value), upper_limit(sample) * (ends.high - ends.low)
+    value, width = float(found.value), _longest_wait(sample.system) if name == "mean_wait" else ends.high - ends.low
+    reach = upper_limit(sample) * width
     if value <= ends.low < ends.high:
         return Estimate(value, value, value + reach, sample.level, found.n, "none seen: one-sided upper limit")
     if value >= ends.high * (1 - ROUNDING) > ends.low:
@@ -57,14 +58,12 @@ def limits_of(system: System, name: str) -> Callable[[ArrayLike, ArrayLike], Lim
 def _range(system: System, name: str) -> Limits:
     """The least and the most a metric can be; without bounds where no state or job alone says how far it goes."""
     n, places = float(system.n_servers), float(system.places)
-    # behind j jobs a wait has mean j / mu_N at most; a job found in service has (1 + scv) / 2 left in the mean
-    longest = (places - 2 + max((1 + system.size.scv) / 2, 1.0)) / system.rates.slowest
     room = places > 1
     most = {
         "waiting_probability": 1.0,
         "blocking_probability": 1.0,
         "buffered_probability": float(room),
-        "mean_wait": longest if room else 0.0,
+        "mean_wait": math.inf if room else 0.0,  # of waits measured one by one no mean is out of reach
         "mean_jobs": places * n,
         "mean_queue": places,
         "mean_waiting_jobs": (places - 1) * n,
@@ -74,6 +73,12 @@ def _range(system: System, name: str) -> Limits:
         "idle_among_n2": float(system.n2.floor),
     }
     return Limits(0.0, most[name]) if name in most else Limits(-math.inf, math.inf)
+
+
+def _longest_wait(system: System) -> float:
+    """The most a wait can be in the mean, whatever a job finds."""
+    # behind j jobs a wait has mean j / mu_N at most; a job found in service has (1 + scv) / 2 left in the mean
+    return (system.places - 2 + max((1 + system.size.scv) / 2, 1.0)) / system.rates.slowest
 
 
 def _by_flow(system: System, name: str) -> tuple[float, float] | None:

@@ -75,3 +75,15 @@ def test_nothing_else_seen_has_a_lower_limit():
 def test_no_interval_reaches_where_a_metric_cannot_be():
     units = [tally([[5, 5], [0, 0]], levels=x) for x in ([[0, 1, 0], [0, 1, 0]], [[1, 0, 0], [0, 1, 0]], [[0, 1, 0], [0, 1, 0]])]
     assert estimate(sample(units), "mean_busy").high == 2.0
+
+
+def test_waits_measured_one_by_one_may_be_longer_than_any_mean():
+    """One server, two places, always full: every wait is one service, 1 in the mean and more or less in a run."""
+    full = SYSTEM.replaced(rates=[1.0], load=50.0)
+    ticks = (2**24 * np.array([11, 10, 12, 9, 11])).tolist()
+    bins = np.ones((1, N_BINS), int)
+    full_all_along = {"levels": [[0, 0, 1]], "wait_bins": bins, "response_bins": bins}
+    units = [tally([[0, 10]], wait_ticks=t, **full_all_along) for t in ticks]
+    e = estimate(sample(units, system=full), "mean_wait")
+    assert e.value == pytest.approx(1.06)
+    assert e.low < 1.0 < 1.06 < e.high
