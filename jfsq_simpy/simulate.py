@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 
@@ -153,9 +153,9 @@ def window_length(system: System, horizon: float | None, jobs: float | None) -> 
         if not (_is_number(horizon) and 0 < horizon < math.inf):
             raise PlanError(f"horizon = {horizon!r} must be a finite time above 0: it is how long to measure after the warm-up.")
         return float(horizon)
-    if not (_is_number(jobs) and 0 < jobs < math.inf):  # type: ignore[operator]
-        raise PlanError(f"jobs = {jobs} must be a finite number above 0: arrivals expected in a replication.")
-    return float(jobs) / system.arrival_rate  # type: ignore[arg-type]
+    if not (_is_number(jobs) and 0 < jobs < math.inf):
+        raise PlanError(f"jobs = {jobs!r} must be a finite number above 0: arrivals expected in a replication.")
+    return float(jobs) / system.arrival_rate
 
 
 def warmup_for(
@@ -245,7 +245,7 @@ def _warmup_time(warmup: Any) -> float:
     return float(warmup)
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, Real) and not isinstance(value, bool) and not math.isnan(value)
 
 
