@@ -119,7 +119,7 @@ def test_progress_and_cost_are_said():
         ({"horizon": "long"}, "horizon = 'long'"),
         ({"horizon": None, "jobs": 0}, "jobs = 0"),
         ({"horizon": None, "jobs": math.inf}, "jobs = inf"),
-        ({"horizon": None, "jobs": "many"}, "jobs = many"),
+        ({"horizon": None, "jobs": "many"}, "jobs = 'many'"),
         ({"warmup": -1}, "warmup = -1"),
         ({"warmup": math.nan}, "warmup = nan"),
         ({"warmup": math.inf}, "warmup = inf"),
